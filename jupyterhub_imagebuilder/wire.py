@@ -1,0 +1,52 @@
+"""BinderHub's event JSON <-> our events.  The only file that spells BinderHub's words.
+
+Source of the format: BinderHub's ``/build`` handler and its JavaScript client, as measured: one
+JSON object per ``data:`` frame with ``phase`` and ``message`` (which ends in a newline),
+``imageName`` with ``ready``.  Clients wait for ``ready`` when they build only, take ``failed`` as
+the end, and ignore keys that they do not know.  Pure functions; nothing is sent here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyterhub_imagebuilder.builds.events import Event, Gap, LogLine, PhaseChanged
+from jupyterhub_imagebuilder.builds.phases import Phase
+from jupyterhub_imagebuilder.errors import ImageBuilderError
+
+
+def to_binderhub(event: Event) -> dict[str, Any]:
+    """One event as BinderHub's clients expect it."""
+    match event:
+        case LogLine():
+            frame: dict[str, Any] = {"message": event.text + "\n"}
+            if event.phase is not None:
+                frame["phase"] = event.phase.value
+            return frame
+        case Gap():
+            return {"message": event.message + "\n"}
+        case PhaseChanged(phase=Phase.BUILT):
+            return {
+                "phase": "ready",
+                "message": event.message + "\n",
+                "imageName": event.image,
+                "imageDigest": event.digest,
+            }
+        case PhaseChanged(phase=Phase.FAILED | Phase.CANCELLED):
+            return {
+                "phase": "failed",
+                "message": event.message + "\n",
+                "reason": event.reason.value if event.reason else None,
+            }
+        case PhaseChanged():
+            return {"phase": event.phase.value, "message": event.message + "\n"}
+
+
+def error_to_binderhub(error: ImageBuilderError) -> dict[str, Any]:
+    """A refusal as the single event of a stream that is answered with 200."""
+    return {
+        "phase": "failed",
+        "status_code": error.status,
+        "message": error.message + "\n",
+        "reason": error.reason.value,
+    }

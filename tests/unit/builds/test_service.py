@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from jupyterhub_imagebuilder.builds.build import Build
+from jupyterhub_imagebuilder.builds.events import LogLine, PhaseChanged
+from jupyterhub_imagebuilder.builds.phases import Phase
+from jupyterhub_imagebuilder.builds.policy import SpecPolicy
+from jupyterhub_imagebuilder.builds.service import BuildService, BuildSettings
+from jupyterhub_imagebuilder.errors import (
+    BuildFailed,
+    BuildNotFound,
+    ExecutorUnavailable,
+    ImageUnknown,
+    Reason,
+    RefNotFound,
+    RegistryUnavailable,
+    SpecForbidden,
+    SpecInvalid,
+)
+from tests.fakes.clock import InstantClock
+from tests.fakes.executor import ScriptedExecutor
+from tests.fakes.provider import FakeProvider
+from tests.fakes.registry import FakeRegistry
+from tests.unit.builds.records import ADMIN, ALICE, BOB, COMMIT
+
+REPO = "https://git.example.org/org/repo"
+NEWER = "f" * 40
+
+
+class PushingExecutor(ScriptedExecutor):
+    """What is built is in the registry when the build ends, as a push leaves it."""
+
+    registry: FakeRegistry
+
+    async def follow(self, claim):
+        async for observation in super().follow(claim):
+            if getattr(observation, "error", BuildFailed) is None:
+                self.registry.images[claim.request.image] = f"sha256:{claim.request.key}"
+            yield observation
+
+
+class World:
+    """A service with everything around it."""
+
+    def __init__(self, **settings):
+        self.clock = InstantClock()
+        self.provider = FakeProvider({(REPO, "HEAD"): COMMIT, (REPO, "main"): COMMIT})
+        self.registry = FakeRegistry()
+        self.executor = PushingExecutor()
+        self.executor.registry = self.registry
+        self.settings = settings
+        self.policy = SpecPolicy()
+        self.services = []
+
+    def service(self):
+        service = BuildService(
+            providers=[self.provider],
+            registry=self.registry,
+            executor=self.executor,
+            policy=self.policy,
+            settings=BuildSettings(image_prefix="registry.example.org/team/", **self.settings),
+            clock=self.clock,
+        )
+        self.services.append(service)
+        return service
+
+
+@pytest.fixture
+async def world():
+    world = World()
+    yield world
+    for service in world.services:
+        await service.stop()
+
+
+async def end(build: Build) -> PhaseChanged:
+    return [event async for event in build.events()][-1]
+
+
+async def settle():
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_a_repository_is_built_and_vouched_for(world):
+    service = world.service()
+    build = await service.request(REPO, ALICE)
+    assert not build.over
+    last = await end(build)
+    assert last.phase is Phase.BUILT
+    assert last.image == build.image == build.request.image.at(build.digest)
+    assert service.vouch(build.image, ALICE) == build.image
+    assert len(world.executor.created) == 1
+
+
+async def test_the_second_time_nothing_is_built(world):
+    service = world.service()
+    first = await service.request(REPO, ALICE)
+    await end(first)
+    second = await service.request(f"{REPO}@main", BOB)
+    assert second.over
+    assert second.image == first.image
+    assert len(world.executor.created) == 1
+    assert service.vouch(first.image, BOB)
+
+
+async def test_an_image_of_an_earlier_life_is_found(world):
+    await end(await world.service().request(REPO, ALICE))
+    later = await world.service().request(REPO, ALICE)
+    assert (later.over, later.cached) == (True, True)
+    assert (await end(later)).phase is Phase.BUILT
+
+
+async def test_who_asks_at_the_same_time_shares_one_build(world):
+    world.executor.manual = True
+    service = world.service()
+    builds = await asyncio.gather(*(service.request(REPO, ALICE) for _ in range(50)))
+    await settle()
+    assert len({build.id for build in builds}) == 1
+    assert len(world.executor.created) == 1
+    joined = await service.request(REPO, BOB)
+    assert joined is builds[0]
+    assert joined in service.list(BOB)
+
+
+async def test_a_new_commit_is_a_new_build(world):
+    service = world.service()
+    await end(await service.request(REPO, ALICE))
+    world.provider.commits[(REPO, "HEAD")] = NEWER
+    newer = await service.request(REPO, ALICE)
+    await end(newer)
+    assert [r.resolved.commit for r in world.executor.created] == [COMMIT, NEWER]
+
+
+async def test_a_commit_that_is_named_is_built_whatever_the_ref_means_by_now(world):
+    service = world.service()
+    world.provider.commits[(REPO, "main")] = NEWER
+    build = await service.request(f"{REPO}@main", ALICE, commit=COMMIT)
+    assert build.request.resolved.commit == COMMIT
+    assert build.request.spec.ref == "main"
+    assert not world.provider.calls
+    with pytest.raises(SpecInvalid, match="40 hexadecimal"):
+        await service.request(REPO, ALICE, commit="abc")
+
+
+@pytest.mark.parametrize("text", ["", "hello world", "ubuntu:22.04", "build:nope/x/y"])
+async def test_what_is_no_repository_is_refused(world, text):
+    with pytest.raises(SpecInvalid):
+        await world.service().request(text, ALICE)
+
+
+async def test_refusals_leave_no_trace(world):
+    world.policy = SpecPolicy(banned=["https://git.example.org/org/evil"])
+    service = world.service()
+    with pytest.raises(SpecForbidden):
+        await service.request("https://git.example.org/org/evil", ALICE)
+    with pytest.raises(RefNotFound):
+        await service.request(f"{REPO}@absent", ALICE)
+    world.registry.down = RegistryUnavailable("The registry does not answer.")
+    with pytest.raises(RegistryUnavailable):
+        await service.request(REPO, ALICE)
+    assert service.list(ADMIN) == []
+    assert world.executor.created == []
+
+
+async def test_a_failed_build_says_why_and_the_next_request_tries_again(world):
+    world.executor.manual = True
+    service = world.service()
+    build = await service.request(REPO, ALICE)
+    await settle()
+    world.executor.build(build.request.name).end(BuildFailed("pip failed", Reason.BUILD_FAILED))
+    last = await end(build)
+    assert (last.phase, last.reason, last.message) == (
+        Phase.FAILED,
+        Reason.BUILD_FAILED,
+        "pip failed",
+    )
+    again = await service.request(REPO, ALICE)
+    assert again is not build
+    await settle()
+    assert len(world.executor.created) == 2
+    world.executor.build(again.request.name).end()
+    assert (await end(again)).phase is Phase.BUILT
+
+
+async def test_what_a_finished_build_left_is_removed_later(world):
+    service = world.service()
+    build = await service.request(REPO, ALICE)
+    await end(build)
+    await settle()
+    assert 60.0 in world.clock.slept
+    assert [claim.request.id for claim in world.executor.removed] == [build.id]
+
+
+async def test_built_means_that_the_registry_answers(world):
+    world.executor = ScriptedExecutor()  # says that it pushed, and the registry knows of nothing
+    build = await world.service().request(REPO, ALICE)
+    last = await end(build)
+    assert (last.phase, last.reason) == (Phase.FAILED, Reason.PUSH_FAILED)
+    assert world.clock.now() - 1_000_000 >= 30
+    assert build.request.image in world.registry.fresh
+
+
+async def test_a_registry_that_is_away_for_a_moment_after_the_push_is_asked_again(world):
+    service = world.service()
+    world.executor.manual = True
+    build = await service.request(REPO, ALICE)
+    await settle()
+    world.registry.failures = [RegistryUnavailable("away"), RegistryUnavailable("away")]
+    world.executor.build(build.request.name).end()
+    assert (await end(build)).phase is Phase.BUILT
+
+
+async def test_a_build_of_another_process_is_adopted_by_its_name(world):
+    world.executor.manual = True
+    first, second = world.service(), world.service()
+    builds = [await first.request(REPO, ALICE), await second.request(REPO, BOB)]
+    await settle()
+    assert len(world.executor.created) == 1
+    running = world.executor.build(builds[0].request.name)
+    running.line("one", Phase.BUILDING)
+    running.end()
+    ends = [await end(build) for build in builds]
+    assert ends[0].image == ends[1].image
+    assert [e.phase for e in ends] == [Phase.BUILT, Phase.BUILT]
+
+
+async def test_a_finished_build_of_another_process_is_shared_if_the_registry_has_its_image(world):
+    """It ended between our look-up and our claim."""
+    other = world.service()
+    mine = world.service()
+    build = await mine.request(REPO, BOB)  # looked up: absent; its claim comes later
+    world.executor.admit.clear()
+    await settle()
+    world.executor.put(build.request).end()
+    world.registry.images[build.request.image] = "sha256:theirs"
+    world.executor.admit.set()
+    last = await end(build)
+    assert (last.phase, last.digest) == (Phase.BUILT, "sha256:theirs")
+    assert world.executor.created == []
+    assert other.list(ADMIN) == []
+
+
+async def test_a_failed_build_that_lingers_is_removed_and_built_again(world):
+    service = world.service()
+    world.executor.admit.clear()
+    build = await service.request(REPO, ALICE)
+    await settle()
+    world.executor.put(build.request).end(BuildFailed("an old failure"))
+    world.executor.admit.set()
+    assert (await end(build)).phase is Phase.BUILT
+    assert len(world.executor.created) == 1
+
+
+async def test_after_a_restart_builds_under_way_are_adopted(world):
+    world.executor.manual = True
+    first = world.service()
+    build = await first.request(REPO, ALICE)
+    await settle()
+    running = world.executor.build(build.request.name)
+    running.line("one", Phase.BUILDING)
+    await settle()
+    reading = asyncio.create_task(end(build))
+    await first.stop()
+    assert (await reading).phase is not Phase.BUILT  # the stream ends, the build does not
+    second = world.service()
+    await second.start()
+    running.line("two")
+    running.end()
+    adopted = second.get(build.id, ALICE)
+    events = [event async for event in adopted.events()]
+    assert [event.text for event in events if isinstance(event, LogLine)] == ["one", "two"]
+    assert events[-1].phase is Phase.BUILT
+    assert len(world.executor.created) == 1
+
+
+async def test_an_executor_that_is_away_fails_the_build_with_its_reason(world):
+    world.executor.unavailable = ExecutorUnavailable("Kubernetes does not answer.")
+    last = await end(await world.service().request(REPO, ALICE))
+    assert (last.reason, last.message) == (Reason.EXECUTOR_LOST, "Kubernetes does not answer.")
+
+
+async def test_removal_is_tried_until_it_works(world):
+    service = world.service()
+    build = await service.request(REPO, ALICE)
+    await end(build)
+    world.executor.unavailable = ExecutorUnavailable("away")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    world.executor.unavailable = None
+    await settle()
+    assert len(world.executor.removed) == 1
+
+
+async def test_a_fault_of_ours_ends_the_build_and_not_the_service(world):
+    async def broken(claim):
+        raise ZeroDivisionError
+        yield
+
+    world.executor.follow = broken
+    service = world.service()
+    last = await end(await service.request(REPO, ALICE))
+    assert last.reason is Reason.INTERNAL
+    assert "ZeroDivision" not in last.message
+
+
+async def test_builds_of_others_are_not_there(world):
+    service = world.service()
+    build = await service.request(REPO, ALICE)
+    await end(build)
+    assert service.get(build.id, ALICE) is build
+    assert service.get(build.id, ADMIN) is build
+    with pytest.raises(BuildNotFound):
+        service.get(build.id, BOB)
+    with pytest.raises(ImageUnknown):
+        service.vouch(build.image, BOB)
+    with pytest.raises(ImageUnknown):
+        service.vouch(str(build.request.image), ALICE)  # a tag is not a digest
+    assert service.list(BOB) == []
+
+
+async def test_the_history_is_bounded(world):
+    world.settings = {"history": 3}
+    service = world.service()
+    for number in range(6):
+        repo = f"{REPO}{number}"
+        world.provider.commits[(repo, "HEAD")] = COMMIT
+        await end(await service.request(repo, ALICE))
+        await settle()
+    assert [b.request.spec.repository[-1] for b in service.list(ADMIN)] == ["5", "4", "3"]

@@ -1,0 +1,1 @@
+"""The registry that images are kept in: look-ups by the OCI distribution API."""

@@ -1,0 +1,76 @@
+"""What every registry keeps to, the fake of the unit tests included."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from jupyterhub_imagebuilder.errors import Reason, RegistryDenied, RegistryUnavailable
+from tests.unit.registry.stub import INDEX
+
+from .worlds import FakeWorld, RealWorld, StubWorld
+
+WORLDS = {
+    "fake": FakeWorld,
+    "fake-cached": lambda: FakeWorld(cached=True),
+    "open": lambda: StubWorld(None),
+    "basic": lambda: StubWorld("basic"),
+    "bearer": lambda: StubWorld("bearer"),
+    "index": lambda: StubWorld("bearer", INDEX),
+    "flaky": lambda: StubWorld("basic", faults=[503, 503]),
+    "real": RealWorld,
+    "real-index": lambda: RealWorld(INDEX),
+}
+
+
+def _param(name):
+    marks = [pytest.mark.cluster] if name.startswith("real") else []
+    return pytest.param(name, marks=marks)
+
+
+@pytest.fixture(params=map(_param, WORLDS))
+async def world(request):
+    world = WORLDS[request.param]()
+    await world.start()
+    yield world
+    await world.stop()
+
+
+async def test_digest_of_an_image_that_is_there(world):
+    registry = world.registry()
+    assert await registry.digest(world.image) == world.digest
+    assert await registry.digest(world.image) == world.digest
+
+
+async def test_no_digest_of_an_absent_tag(world):
+    absent = dataclasses.replace(world.image, tag="absent")
+    assert await world.registry().digest(absent) is None
+
+
+async def test_no_digest_in_an_absent_repository(world):
+    absent = dataclasses.replace(world.image, repository=world.image.repository + "-absent")
+    assert await world.registry().digest(absent) is None
+
+
+async def test_down_is_not_absent(world):
+    registry = world.down()
+    with pytest.raises(RegistryUnavailable) as caught:
+        await registry.digest(world.image)
+    assert caught.value.reason is Reason.REGISTRY_UNAVAILABLE
+    with pytest.raises(RegistryUnavailable):
+        await registry.check()
+
+
+async def test_wrong_password_is_not_absent(world):
+    registry = world.wrong_password()
+    with pytest.raises(RegistryDenied) as caught:
+        await registry.digest(world.image)
+    assert caught.value.reason is Reason.REGISTRY_DENIED
+    assert world.image.registry in caught.value.message
+    with pytest.raises(RegistryDenied):
+        await registry.check()
+
+
+async def test_check_returns(world):
+    assert await world.registry().check() is None

@@ -48,6 +48,7 @@ class RepoProvider(Protocol):
         """Find out which commit the ref means now.
 
         :raises RefNotFound: repository or ref are not there, or not public.
+        :raises SpecForbidden: the repository's host may not be asked.
         :raises ProviderUnavailable: the host does not answer.
         """
 

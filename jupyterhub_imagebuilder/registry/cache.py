@@ -9,7 +9,7 @@ from itertools import count
 from jupyterhub_imagebuilder.builds.model import ImageName
 from jupyterhub_imagebuilder.builds.ports import Clock, Registry
 from jupyterhub_imagebuilder.clock import SystemClock
-from jupyterhub_imagebuilder.registry.flight import SingleFlight
+from jupyterhub_imagebuilder.flights import SingleFlight
 
 #: Entries beyond this number make an insertion sweep out the expired ones.
 _SWEEP_AT = 1000

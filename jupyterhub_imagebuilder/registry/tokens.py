@@ -19,9 +19,9 @@ from yarl import URL
 
 from jupyterhub_imagebuilder.builds.ports import Clock
 from jupyterhub_imagebuilder.errors import RegistryDenied, RegistryUnavailable
+from jupyterhub_imagebuilder.flights import SingleFlight
 from jupyterhub_imagebuilder.registry.challenge import Challenge
 from jupyterhub_imagebuilder.registry.credentials import Credentials
-from jupyterhub_imagebuilder.registry.flight import SingleFlight
 from jupyterhub_imagebuilder.registry.transport import Answer, Transport
 
 #: Seconds that a token is valid where its server does not say: the specification's number.

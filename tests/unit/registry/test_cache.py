@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from jupyterhub_imagebuilder.builds.model import ImageName
-from jupyterhub_imagebuilder.errors import RegistryUnavailable
+from jupyterhub_imagebuilder.errors import RegistryUnavailable, ServiceUnavailable
 from jupyterhub_imagebuilder.registry import cache as cache_module
 from jupyterhub_imagebuilder.registry.cache import CachedRegistry
 from tests.fakes.registry import FakeRegistry
@@ -133,5 +133,5 @@ async def test_close_ends_look_ups(clock):
     waiter = asyncio.create_task(cached.digest(IMAGE))
     await turn()
     await cached.close()
-    with pytest.raises(RegistryUnavailable, match="shutting down"):
+    with pytest.raises(ServiceUnavailable, match="stopping"):
         await waiter

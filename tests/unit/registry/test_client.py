@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from traitlets.config import Config
 
 from jupyterhub_imagebuilder.builds.model import ImageName
-from jupyterhub_imagebuilder.errors import RegistryDenied, RegistryUnavailable
+from jupyterhub_imagebuilder.errors import RegistryDenied, RegistryUnavailable, ServiceUnavailable
 from jupyterhub_imagebuilder.registry.client import MANIFEST_TYPES, DistributionRegistry
 
 from .stub import config_json
@@ -247,7 +247,7 @@ async def test_close_ends_a_login_under_way(start_stub, make_client):
     check = asyncio.create_task(client.check())
     await stub.token_arrived.wait()
     await client.close()
-    with pytest.raises(RegistryUnavailable, match="shutting down"):
+    with pytest.raises(ServiceUnavailable, match="stopping"):
         await check
 
 

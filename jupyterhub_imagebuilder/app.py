@@ -1,0 +1,324 @@
+"""The application: its settings, where they come from, and what it is as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from traitlets import Bool, Float, Integer, List, TraitError, Unicode, default, validate
+from traitlets.config import Application, Config
+
+from jupyterhub_imagebuilder import __version__, configuration, process
+from jupyterhub_imagebuilder.assembly import REGISTRY_CLASS, Plan
+from jupyterhub_imagebuilder.builds.naming import split_prefix
+from jupyterhub_imagebuilder.builds.policy import SpecPolicy
+from jupyterhub_imagebuilder.configuration import ConfigurationError
+from jupyterhub_imagebuilder.errors import ImageBuilderError, ServiceUnavailable
+from jupyterhub_imagebuilder.server import Service
+from jupyterhub_imagebuilder.web.auth import Authenticator, TokenFile
+from jupyterhub_imagebuilder.web.hub_auth import Hub
+
+log = logging.getLogger(__name__)
+
+
+class ImageBuilder(Application):
+    """Builds images from repositories and answers for them over HTTP."""
+
+    name = "jupyterhub-imagebuilder"
+    version = __version__
+    description = "Build images from repositories, for JupyterHub or alone."
+    aliases: ClassVar[dict[Any, str]] = {
+        ("f", "config"): "ImageBuilder.config_file",
+        "ip": "ImageBuilder.ip",
+        "port": "ImageBuilder.port",
+        "log-level": "ImageBuilder.log_level",
+    }
+    flags: ClassVar[dict[Any, Any]] = {
+        "debug": ({"ImageBuilder": {"log_level": logging.DEBUG}}, "Log everything."),
+    }
+
+    config_file = Unicode(
+        help="""
+        Path of the configuration file, `.py` or `.json`.
+
+        Default: the environment variable `IMAGEBUILDER_CONFIG_FILE`, else none.
+        """
+    ).tag(config=True)
+
+    image_prefix = Unicode(
+        help="""
+        Registry and start of the repository of all images, such as
+        `registry.example.org/team/` or `registry.example.org:5000/team/hub-`. Required.
+        """
+    ).tag(config=True)
+
+    service_name = Unicode(
+        help="""
+        Name of the service in JupyterHub.
+
+        Default: the environment variable `JUPYTERHUB_SERVICE_NAME`, else `imagebuilder`.
+        """
+    ).tag(config=True)
+
+    ip = Unicode(
+        help="""
+        Address to listen on; empty means all.
+
+        Default: that of the environment variable `JUPYTERHUB_SERVICE_URL`, else `127.0.0.1`.
+        """
+    ).tag(config=True)
+
+    port = Integer(
+        min=0,
+        max=65535,
+        help="""
+        TCP port to listen on.
+
+        Default: that of the environment variable `JUPYTERHUB_SERVICE_URL`, else 8586.
+        """,
+    ).tag(config=True)
+
+    base_url = Unicode(
+        help="""
+        Path below which everything is.
+
+        Default: the environment variable `JUPYTERHUB_SERVICE_PREFIX`, else `/`.
+        """
+    ).tag(config=True)
+
+    state_dir = Unicode(
+        "imagebuilder",
+        help="""
+        Folder for what has to outlive a restart of the hub: the service's token and the
+        configuration that the hub hands over. Relative to the hub's working directory.
+        """,
+    ).tag(config=True)
+
+    api_tokens_file = Unicode(
+        help="""
+        Path of a JSON file, `{"<name>": "<token>"}`, with tokens for the API where there is no
+        hub, or beside it. Only its owner (and a group that may read) may have access to it. It is
+        read again when it changes.
+        """
+    ).tag(config=True)
+
+    allow_token_in_url = Bool(
+        default_value=True,
+        help="""
+        Whether `GET /build` takes a token from `?token=`, where old clients put it. Proxies log
+        addresses, so set it to False when no such client is in use.
+        """,
+    ).tag(config=True)
+
+    executor_class = Unicode(
+        "jupyterhub_imagebuilder.executors.kubernetes.executor.KubernetesExecutor",
+        help="Import string of the class that carries out builds.",
+    ).tag(config=True)
+
+    provider_classes = List(
+        Unicode(),
+        default_value=[
+            "jupyterhub_imagebuilder.providers.github.GitHubProvider",
+            "jupyterhub_imagebuilder.providers.git.GitProvider",
+        ],
+        help="""
+        Import strings of the classes that know repository hosts. The first that takes an address
+        gets it.
+        """,
+    ).tag(config=True)
+
+    allowed_specs = List(
+        Unicode(),
+        help="""
+        Regular expressions, matched from the start and without regard to case against the
+        repository's canonical address, such as `https://github.com/org/repo`. When there are any,
+        only repositories that match one of them may be built.
+        """,
+    ).tag(config=True)
+
+    banned_specs = List(
+        Unicode(),
+        help="Regular expressions as in `allowed_specs`; what matches one may not be built.",
+    ).tag(config=True)
+
+    linger = Float(
+        60.0,
+        min=0.0,
+        help="Seconds for which a finished build's pod stays, for others to see its result.",
+    ).tag(config=True)
+
+    confirm_timeout = Float(
+        30.0,
+        min=0.0,
+        help="Seconds within which a pushed image has to be readable from the registry.",
+    ).tag(config=True)
+
+    @default("log_level")
+    def _default_log_level(self) -> int:
+        return logging.INFO
+
+    @default("log_format")
+    def _default_log_format(self) -> str:
+        return "[%(levelname)1.1s %(asctime)s.%(msecs).03d %(name)s] %(message)s"
+
+    @default("config_file")
+    def _default_config_file(self) -> str:
+        return os.environ.get("IMAGEBUILDER_CONFIG_FILE", "")
+
+    @default("service_name")
+    def _default_service_name(self) -> str:
+        return os.environ.get("JUPYTERHUB_SERVICE_NAME") or "imagebuilder"
+
+    @default("ip")
+    def _default_ip(self) -> str:
+        address = process.address_from_hub(os.environ)
+        return address[0] if address else "127.0.0.1"
+
+    @default("port")
+    def _default_port(self) -> int:
+        address = process.address_from_hub(os.environ)
+        return address[1] if address else 8586
+
+    @default("base_url")
+    def _default_base_url(self) -> str:
+        return os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
+
+    @validate("allowed_specs", "banned_specs")
+    def _validate_specs(self, proposal: Any) -> list[str]:
+        for pattern in proposal.value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise TraitError(
+                    f"{pattern!r} in {proposal.trait.name} is no regular expression: {error}"
+                ) from error
+        patterns: list[str] = proposal.value
+        return patterns
+
+    def get_default_logging_config(self) -> dict[str, Any]:
+        """Logging as traitlets has it, for our own modules and tornado's."""
+        config: dict[str, Any] = super().get_default_logging_config()
+        for logger in ("jupyterhub_imagebuilder", "tornado", "asyncio"):
+            level = "DEBUG" if logger == "jupyterhub_imagebuilder" else "INFO"
+            config["loggers"][logger] = {"level": level, "handlers": ["console"]}
+        return config
+
+    def emit_help(self, classes: bool = False) -> Iterator[str]:  # noqa: FBT001, FBT002
+        """The text of ``--help`` and, with the adapters' settings, of ``--help-all``."""
+        if classes:
+            adapters = [self.executor_class, *self.provider_classes, REGISTRY_CLASS]
+            imported = [configuration.imported(name, "ImageBuilder") for name in adapters]
+            self.classes = [type(self), *imported]
+        yield from super().emit_help(classes)
+
+    def initialize(self, argv: list[str] | None = None) -> None:
+        """Read the configuration.
+
+        :raises ConfigurationError: it cannot be meant.
+        """
+        self.parse_command_line(argv)
+        file_config = Config()
+        if self.config_file:
+            file_config = configuration.load(Path(self.config_file))
+        file_config.merge(self.cli_config)
+        configuration.check(file_config, [ImageBuilder], complete=False)
+        try:
+            self.update_config(file_config)
+        except TraitError as error:
+            raise ConfigurationError(f"A setting is wrong: {error}") from error
+
+    def plan(self) -> Plan:
+        """What the admin chose.
+
+        :raises ConfigurationError: something is missing.
+        """
+        if not self.image_prefix:
+            raise ConfigurationError(
+                "Set c.ImageBuilder.image_prefix, such as registry.example.org/team/, to say "
+                "where images are kept."
+            )
+        if not split_prefix(self.image_prefix)[0]:
+            raise ConfigurationError(
+                f"c.ImageBuilder.image_prefix ({self.image_prefix}) has to begin with the host of "
+                "a registry, such as registry.example.org/team/."
+            )
+        return Plan(
+            image_prefix=self.image_prefix,
+            executor_class=self.executor_class,
+            provider_classes=tuple(self.provider_classes),
+            policy=SpecPolicy(tuple(self.allowed_specs), tuple(self.banned_specs)),
+            linger=self.linger,
+            confirm_timeout=self.confirm_timeout,
+        )
+
+    def verify(self) -> None:
+        """Return if the service can start with what the admin wrote.
+
+        :raises ConfigurationError: it cannot.
+        """
+        self.plan()
+        if tokens := self._tokens():
+            try:
+                tokens.refresh()
+            except ServiceUnavailable as error:
+                raise ConfigurationError(error.message) from error
+
+    def authenticator(self) -> Authenticator:
+        """Who may talk to the service, from settings and ``JUPYTERHUB_*`` variables."""
+        return Authenticator(
+            own_token=os.environ.get("JUPYTERHUB_API_TOKEN", ""),
+            own_name=self.service_name,
+            tokens=self._tokens(),
+            hub=Hub(self.service_name) if os.environ.get("JUPYTERHUB_API_URL") else None,
+        )
+
+    @property
+    def prefix(self) -> str:
+        """The base URL with a slash at both ends."""
+        inner = self.base_url.strip("/")
+        return f"/{inner}/" if inner else "/"
+
+    @property
+    def managed(self) -> bool:
+        """Whether a hub started this process and answers for it."""
+        return bool(os.environ.get("JUPYTERHUB_SERVICE_NAME"))
+
+    def _tokens(self) -> TokenFile | None:
+        return TokenFile(Path(self.api_tokens_file)) if self.api_tokens_file else None
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the service as a process, and end it."""
+    # an ignored SIGINT, inherited from the hub, would be lost until the loop has its own handler
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code = _run(ImageBuilder.instance(), argv)
+    except ImageBuilderError as error:
+        log.critical("%s", error.message)
+        code = 1
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    sys.exit(code)
+
+
+def _run(app: ImageBuilder, argv: list[str] | None) -> int:
+    mistake = None
+    try:
+        app.initialize(argv)
+        app.verify()
+    except ConfigurationError as error:
+        if not app.managed:
+            raise
+        mistake = error
+    return asyncio.run(_serve(app, mistake))
+
+
+async def _serve(app: ImageBuilder, mistake: ConfigurationError | None) -> int:
+    return await Service(app, mistake).run()

@@ -1,0 +1,199 @@
+"""Builds the adapters that the configuration names, and the domain upon them."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from traitlets import TraitError
+from traitlets.config import Application
+
+from jupyterhub_imagebuilder import configuration
+from jupyterhub_imagebuilder.builds import naming
+from jupyterhub_imagebuilder.builds.policy import SpecPolicy
+from jupyterhub_imagebuilder.builds.ports import Clock, Executor, RepoProvider
+from jupyterhub_imagebuilder.builds.service import BuildService, BuildSettings
+from jupyterhub_imagebuilder.configuration import ConfigurationError
+from jupyterhub_imagebuilder.errors import ImageBuilderError
+from jupyterhub_imagebuilder.health import Probe
+
+log = logging.getLogger(__name__)
+
+REGISTRY_CLASS = "jupyterhub_imagebuilder.registry.client.DistributionRegistry"
+_CACHE = "jupyterhub_imagebuilder.registry.cache.CachedRegistry"
+_SLOW_PACKAGE = "jupyterhub_imagebuilder.executors.kubernetes."
+_SLOW_CLIENT = f"{_SLOW_PACKAGE}client.KubernetesClient"
+#: Seconds between two tries to start while Kubernetes is away: the first, and the most.
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the admin chose, checked as far as that goes without importing an adapter."""
+
+    image_prefix: str
+    executor_class: str
+    provider_classes: Sequence[str]
+    policy: SpecPolicy
+    linger: float  #: seconds
+    confirm_timeout: float  #: seconds
+
+
+class ExecutorAdapter(Executor, Protocol):
+    """What an executor class offers beyond its port: how builds are told apart, and a life."""
+
+    build_image: str
+    build_settings: dict[str, object]
+    platform: str
+    push_secret: str
+    push_secret_key: str
+
+    async def start(self) -> None:
+        """Connect; raises ExecutorUnavailable, and may be called again then."""
+
+    async def close(self) -> None:
+        """Give everything back."""
+
+    async def read_secret(self, name: str, key: str) -> bytes | None:
+        """The content of a Secret's key, None when there is none."""
+
+
+class Assembly:
+    """The adapters, their start and their end.
+
+    :param parent: hands its configuration down to the adapters.
+    """
+
+    def __init__(self, plan: Plan, *, parent: Application, clock: Clock) -> None:
+        self._plan = plan
+        self._parent = parent
+        self._clock = clock
+        self._closers: list[Any] = []  # in the order in which they were made
+        self._builds: BuildService | None = None
+        self.build_image: str | None = None
+        self.probes: dict[str, Probe] = {}  #: health checks; there are none before the start
+
+    async def start(self, delayed: Callable[[str], None]) -> BuildService:
+        """Make everything and start it; tries again for as long as Kubernetes is away.
+
+        :param delayed: called with a sentence at each try that fails.
+        :raises ConfigurationError: what the admin wrote cannot work.
+        """
+        # importing the clients takes longer than the web server may stand still
+        classes = await asyncio.to_thread(self._classes)
+        configuration.check(
+            self._parent.config, [type(self._parent), *classes.configurable], complete=True
+        )
+        try:
+            executor, builds = self._make(classes)
+        except TraitError as error:
+            raise ConfigurationError(f"A setting is wrong: {error}") from error
+        self._builds = builds
+        await self._start(executor, builds, delayed)
+        return builds
+
+    async def close(self) -> None:
+        """End the streams and tasks of the domain, then the adapters; builds go on."""
+        if self._builds is not None:
+            await self._builds.stop()
+        for adapter in reversed(self._closers):
+            try:
+                await adapter.close()
+            except Exception:
+                log.exception("%s does not end well", type(adapter).__name__)
+        self._closers.clear()
+
+    def _classes(self) -> _Classes:
+        executor = configuration.imported(
+            self._plan.executor_class, "c.ImageBuilder.executor_class"
+        )
+        if executor.__module__.startswith(_SLOW_PACKAGE):
+            # it imports this when it is made, which happens in the loop
+            configuration.imported(_SLOW_CLIENT, "c.ImageBuilder.executor_class")
+        return _Classes(
+            executor=executor,
+            providers=tuple(
+                configuration.imported(name, "c.ImageBuilder.provider_classes")
+                for name in self._plan.provider_classes
+            ),
+            registry=configuration.imported(REGISTRY_CLASS, "the registry"),
+            cache=configuration.imported(_CACHE, "the registry"),
+        )
+
+    def _make(self, classes: _Classes) -> tuple[ExecutorAdapter, BuildService]:
+        plan, parent, clock = self._plan, self._parent, self._clock
+        executor: ExecutorAdapter = self._owned(classes.executor(parent=parent, clock=clock))
+        providers: list[RepoProvider] = [
+            self._owned(provider(parent=parent)) for provider in classes.providers
+        ]
+        read_credentials = None
+        if executor.push_secret:
+            # the credential that pushes does for looking up, too
+            read_credentials = functools.partial(
+                executor.read_secret, executor.push_secret, executor.push_secret_key
+            )
+        host, _ = naming.split_prefix(plan.image_prefix)
+        registry = self._owned(
+            classes.registry(parent=parent, host=host, read_credentials=read_credentials)
+        )
+        cached = self._owned(classes.cache(registry, clock=clock))
+        self.build_image = executor.build_image
+        self.probes = {"registry": cached.check, "executor": executor.check}
+        settings = BuildSettings(
+            image_prefix=plan.image_prefix,
+            settings=executor.build_settings,
+            platform=executor.platform,
+            linger=plan.linger,
+            confirm_timeout=plan.confirm_timeout,
+        )
+        return executor, BuildService(
+            providers=providers,
+            registry=cached,
+            executor=executor,
+            policy=plan.policy,
+            settings=settings,
+            clock=clock,
+        )
+
+    def _owned(self, adapter: Any) -> Any:
+        if hasattr(adapter, "close"):
+            self._closers.append(adapter)
+        return adapter
+
+    async def _start(
+        self, executor: ExecutorAdapter, builds: BuildService, delayed: Callable[[str], None]
+    ) -> None:
+        pause = _FIRST_PAUSE
+        started = False
+        while True:
+            try:
+                if not started:
+                    await executor.start()
+                    started = True
+                await builds.start()
+            except ImageBuilderError as error:
+                log.warning("cannot start yet, next try in %g s: %s", pause, error.message)
+                delayed(error.message)
+            else:
+                return
+            await self._clock.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Classes:
+    """What the import strings of a plan name."""
+
+    executor: Any
+    providers: tuple[Any, ...]
+    registry: Any
+    cache: Any
+
+    @property
+    def configurable(self) -> list[Any]:
+        """Those that have sections in the configuration."""
+        return [self.executor, *self.providers, self.registry]

@@ -1,0 +1,1 @@
+"""HTTP: handlers that translate between requests and the domain, and nothing else."""

@@ -1,0 +1,82 @@
+"""The REST API: start and observe are separate verbs.  See docs/reference/rest-api.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import cast
+
+from jupyterhub_imagebuilder.builds.build import Build
+from jupyterhub_imagebuilder.builds.events import Event, LogLine
+from jupyterhub_imagebuilder.errors import SpecInvalid
+from jupyterhub_imagebuilder.web.auth import owner_named
+from jupyterhub_imagebuilder.web.base import Handler
+from jupyterhub_imagebuilder.web.documents import build_document, event_document
+from jupyterhub_imagebuilder.web.sse import Frame
+from jupyterhub_imagebuilder.web.streaming import StreamingHandler
+
+
+class BuildsHandler(Handler):
+    """``/api/builds``."""
+
+    async def get(self) -> None:
+        """List the builds that the caller may see."""
+        owner = (await self.principal()).owner
+        builds = self.backend.ready().list(owner)
+        self.answer({"builds": [build_document(build) for build in builds]})
+
+    async def post(self) -> None:
+        """Resolve a repository, find its image, or build it."""
+        principal = await self.principal()
+        body = self.json_body(required={"repository"}, optional={"commit", "owner"})
+        repository, commit = body["repository"], body.get("commit")
+        if not isinstance(repository, str):
+            raise SpecInvalid("The repository has to be text.")
+        if not isinstance(commit, str | None):
+            raise SpecInvalid("The commit has to be text.")
+        owner = owner_named(body.get("owner"), principal)
+        build = await self.backend.ready().request(repository, owner, commit)
+        self.set_header("Location", f"{self.settings['prefix']}api/builds/{build.id}")
+        self.answer(build_document(build), HTTPStatus.OK if build.over else HTTPStatus.ACCEPTED)
+
+
+class BuildHandler(Handler):
+    """``/api/builds/<id>``."""
+
+    async def get(self, build_id: str) -> None:
+        """Show one build."""
+        owner = (await self.principal()).owner
+        self.answer(build_document(self.backend.ready().get(build_id, owner)))
+
+
+class EventsHandler(StreamingHandler):
+    """``/api/builds/<id>/events``."""
+
+    async def get(self, build_id: str) -> None:
+        """Stream a build's events, behind the line that the client has already."""
+        owner = (await self.principal()).owner
+        build = self.backend.ready().get(build_id, owner)
+        await self.stream(_frames(build, self.request.headers.get("Last-Event-ID")))
+
+
+class ImagesHandler(Handler):
+    """``/api/images``."""
+
+    async def post(self) -> None:
+        """Tell whether an image is the result of a build that the owner may see."""
+        principal = await self.principal()
+        body = self.json_body(required={"image"}, optional={"owner"})
+        if not isinstance(body["image"], str):
+            raise SpecInvalid("The image has to be text.")
+        owner = owner_named(body.get("owner"), principal)
+        self.answer({"image": self.backend.ready().vouch(body["image"], owner)})
+
+
+async def _frames(build: Build, after: str | None) -> AsyncGenerator[Frame, None]:
+    events = cast("AsyncGenerator[Event, None]", build.events(after))
+    async with aclosing(events):
+        async for event in events:
+            line_id = event.id if isinstance(event, LogLine) else None
+            yield Frame(json.dumps(event_document(event)), line_id)

@@ -1,0 +1,156 @@
+"""What all handlers share: who asks, JSON in and out, errors as a reason and a sentence."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from tornado.web import HTTPError, RequestHandler
+
+from jupyterhub_imagebuilder.errors import (
+    AuthenticationRequired,
+    ImageBuilderError,
+    Reason,
+    ServiceUnavailable,
+    SpecInvalid,
+)
+
+if TYPE_CHECKING:
+    from jupyterhub_imagebuilder.builds.service import BuildService
+    from jupyterhub_imagebuilder.health import Health
+    from jupyterhub_imagebuilder.web.auth import Authenticator, Principal
+    from jupyterhub_imagebuilder.web.sse import Streams
+
+log = logging.getLogger(__name__)
+
+#: Bytes of a request's body.
+BODY_LIMIT = 64 * 1024
+
+_SENTENCES = {
+    HTTPStatus.NOT_FOUND: "There is nothing at this address.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body of the request is larger than 64 KiB.",
+}
+
+
+@dataclass
+class Backend:
+    """What handlers work with."""
+
+    authenticator: Authenticator
+    streams: Streams
+    health: Health
+    versions: Callable[[], Mapping[str, Any]]
+    token_in_url: bool = True  #: whether ``GET /build`` takes a token from the query
+    builds: BuildService | None = None  #: None until the domain has started
+    obstacle: str = "The image builder is starting; try again in a moment."  #: why it is None
+
+    def ready(self) -> BuildService:
+        """The domain.
+
+        :raises ServiceUnavailable: it has not started yet.
+        """
+        if self.builds is None:
+            raise ServiceUnavailable(self.obstacle)
+        return self.builds
+
+
+class Handler(RequestHandler):
+    """Base of all handlers."""
+
+    def initialize(self, backend: Backend) -> None:
+        """Take what the application hands to its handlers."""
+        self.backend = backend
+
+    def set_default_headers(self) -> None:
+        """Answers are data for programs: not to be cached, guessed at, framed or run."""
+        self.clear_header("Server")
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        self.set_header("Referrer-Policy", "no-referrer")
+
+    def check_xsrf_cookie(self) -> None:
+        """Nothing to check: no cookie is ever read."""
+
+    def compute_etag(self) -> None:
+        """Nothing here may be cached, so nothing is compared."""
+
+    def prepare(self) -> None:
+        """Refuse bodies that nobody needs."""
+        if len(self.request.body or b"") > BODY_LIMIT:
+            raise HTTPError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+    async def principal(self) -> Principal:
+        """Who sent the request; raises as :meth:`Authenticator.principal` does."""
+        return await self.backend.authenticator.principal(self.request.headers.get("Authorization"))
+
+    def json_body(self, *, required: set[str], optional: set[str]) -> dict[str, Any]:
+        """The body: an object with these keys.
+
+        :raises SpecInvalid: it is something else; the message says what is wrong.
+        """
+        try:
+            body = json.loads(self.request.body)
+        except (ValueError, RecursionError) as error:
+            raise SpecInvalid("The body of the request is not JSON.") from error
+        if not isinstance(body, dict):
+            raise SpecInvalid("The body of the request has to be a JSON object.")
+        if missing := sorted(required - body.keys()):
+            raise SpecInvalid(f"The body of the request lacks {', '.join(missing)}.")
+        # a misspelt option must not be taken for one that was left out
+        if unknown := sorted(body.keys() - required - optional):
+            raise SpecInvalid(
+                f"The body of the request has unknown keys: {', '.join(unknown)[:200]}."
+            )
+        return body
+
+    def answer(self, document: Mapping[str, Any], status: int = HTTPStatus.OK) -> None:
+        """Send JSON."""
+        self.set_status(status)
+        self.write(json.dumps(document))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Send a failure as a reason and a sentence."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        reason: str | None = None
+        if isinstance(error, ImageBuilderError):
+            status_code, reason, message = error.status, error.reason.value, error.message
+        elif status_code in _SENTENCES:
+            message = _SENTENCES[HTTPStatus(status_code)]
+        elif status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            message = "The request is not understood."
+        else:
+            reason = Reason.INTERNAL.value
+            message = "The image builder made a mistake; its log says more."
+        if isinstance(error, AuthenticationRequired):
+            self.set_header("WWW-Authenticate", "Bearer")
+        if isinstance(error, ServiceUnavailable):
+            self.set_header("Retry-After", "1")
+        self.answer({"reason": reason, "message": message}, status_code)
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Keep refusals out of the log, and queries always."""
+        if isinstance(value, HTTPError | ImageBuilderError):
+            log.debug("%s %s: %s", self.request.method, type(value).__name__, value)
+        elif typ is not None:
+            log.error("a handler failed", exc_info=(typ, value, tb))  # type: ignore[arg-type]
+
+
+class NotFound(Handler):
+    """Answers for all addresses that nobody else has."""
+
+    def prepare(self) -> None:
+        """Refuse."""
+        raise HTTPError(HTTPStatus.NOT_FOUND)

@@ -1,0 +1,57 @@
+"""Which address is whose."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from tornado.web import Application, RequestHandler
+
+from jupyterhub_imagebuilder.web import api, build, ops
+from jupyterhub_imagebuilder.web.base import Backend, Handler, NotFound
+
+log = logging.getLogger(__name__)
+
+ROUTES: tuple[tuple[str, type[Handler]], ...] = (
+    (r"build(?:/(.*))?", build.BuildHandler),
+    (r"api/builds", api.BuildsHandler),
+    (r"api/builds/([^/]+)", api.BuildHandler),
+    (r"api/builds/([^/]+)/events", api.EventsHandler),
+    (r"api/images", api.ImagesHandler),
+    (r"health", ops.HealthHandler),
+    (r"versions", ops.VersionsHandler),
+    (r"", ops.VersionsHandler),
+)
+
+#: ``user:password@`` behind the scheme of an address, escaped or not.
+_USERINFO = re.compile(r"((?::|%3a)(?:/|%2f){2})(?:(?!%2f|%40)[^/@])+(?:@|%40)", re.IGNORECASE)
+
+
+def application(backend: Backend, prefix: str) -> Application:
+    """The web application.
+
+    :param prefix: the path below which everything is; begins and ends with a slash.
+    """
+    base = re.escape(prefix)
+    arguments = {"backend": backend}
+    routes = [(f"{base}{pattern}", handler, arguments) for pattern, handler in ROUTES]
+    # a hub's own look at its service leaves the last slash out
+    routes.append((base.removesuffix("/"), ops.VersionsHandler, arguments))
+    return Application(
+        routes,
+        default_handler_class=NotFound,
+        default_handler_args=arguments,
+        log_function=log_request,
+        prefix=prefix,
+    )
+
+
+def log_request(handler: RequestHandler) -> None:
+    """The access log: no query, which may hold a token, and no password of a repository."""
+    request = handler.request
+    path = _USERINFO.sub(r"\1", request.path)
+    # probes ask for these every few seconds, for ever
+    probed = isinstance(handler, ops.HealthHandler | ops.VersionsHandler)
+    level = logging.DEBUG if probed else logging.INFO
+    milliseconds = 1000 * request.request_time()
+    log.log(level, "%s %s %d %.1f ms", request.method, path, handler.get_status(), milliseconds)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jupyterhub_imagebuilder import wire
+from jupyterhub_imagebuilder.builds.events import Gap, LogLine, PhaseChanged
+from jupyterhub_imagebuilder.builds.phases import Phase
+from jupyterhub_imagebuilder.errors import ImageBuilderError, Reason, SpecForbidden
+
+IMAGE = "registry.example.org/team/x@sha256:1"
+
+
+@pytest.mark.parametrize(
+    ("event", "frame"),
+    [
+        (LogLine("uid", 0, "text"), {"message": "text\n"}),
+        (
+            LogLine("uid", 0, "text", Phase.BUILDING),
+            {"message": "text\n", "phase": "building"},
+        ),
+        (Gap("lines are lost"), {"message": "lines are lost\n"}),
+        (PhaseChanged(Phase.WAITING, "w"), {"phase": "waiting", "message": "w\n"}),
+        (PhaseChanged(Phase.PUSHING, "p"), {"phase": "pushing", "message": "p\n"}),
+        (
+            PhaseChanged(Phase.BUILT, "b", image=IMAGE, digest="sha256:1"),
+            {
+                "phase": "ready",
+                "message": "b\n",
+                "imageName": IMAGE,
+                "imageDigest": "sha256:1",
+            },
+        ),
+        (
+            PhaseChanged(Phase.FAILED, "f", reason=Reason.OUT_OF_MEMORY),
+            {"phase": "failed", "message": "f\n", "reason": "out-of-memory"},
+        ),
+        (
+            PhaseChanged(Phase.CANCELLED, "c", reason=Reason.CANCELLED),
+            {"phase": "failed", "message": "c\n", "reason": "cancelled"},
+        ),
+    ],
+)
+def test_an_event_in_binderhubs_words(event, frame):
+    assert wire.to_binderhub(event) == frame
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_what_ends_a_build_ends_a_client_and_nothing_else_does(phase):
+    frame = wire.to_binderhub(PhaseChanged(phase, "m", image=IMAGE, digest="sha256:1"))
+    assert (frame["phase"] in ("ready", "failed")) == phase.terminal
+    assert ("imageName" in frame) == (phase is Phase.BUILT)
+    assert frame["message"].endswith("\n")
+    assert json.loads(json.dumps(frame)) == frame
+
+
+def test_a_refusal():
+    assert wire.error_to_binderhub(SpecForbidden("It may not be built here.")) == {
+        "phase": "failed",
+        "status_code": 403,
+        "message": "It may not be built here.\n",
+        "reason": "spec-forbidden",
+    }
+    error = ImageBuilderError("x", Reason.QUOTA)
+    assert wire.error_to_binderhub(error)["reason"] == "quota"

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jupyterhub_imagebuilder.builds.events import Gap, LogLine
+from jupyterhub_imagebuilder.builds.model import Owner, OwnerKind
+from jupyterhub_imagebuilder.builds.phases import Phase
+from jupyterhub_imagebuilder.errors import (
+    BuildFailed,
+    ProviderUnavailable,
+    Reason,
+    RefNotFound,
+    RegistryUnavailable,
+    ServiceUnavailable,
+    SpecForbidden,
+    SpecInvalid,
+)
+from tests.unit.web.support import ADMIN, ALICE, BOB, COMMIT, DIGEST, OWN, new_build, turns, until
+
+REPOSITORY = "https://git.example.org/org/repo@main"
+
+
+class TestPostBuilds:
+    async def test_a_build_under_way_is_202(self, web):
+        status, build = await web.post("api/builds", {"repository": REPOSITORY})
+        assert status == 202
+        assert build == {
+            "id": "b1",
+            "phase": "waiting",
+            "message": "Waiting for the build to start",
+            "reason": None,
+            "provider": "git",
+            "spec": "https://git.example.org/org/repo/main",
+            "repository": "https://git.example.org/org/repo",
+            "ref": "main",
+            "commit": COMMIT,
+            "image": f"registry.example.org/team/org-repo-0a1b2c:{COMMIT}-1c2d3e4f",
+            "digest": None,
+            "cached": False,
+            "created": "1970-01-01T00:16:40+00:00",
+            "finished": None,
+        }
+        owner = Owner("alice", groups=frozenset({"staff"}))
+        assert web.builds.asked == [(REPOSITORY, owner, None)]
+
+    async def test_one_that_is_over_is_200_and_pinned(self, web):
+        web.builds.next_build.complete(DIGEST, 1002.5, cached=True)
+        status, build = await web.post("api/builds", {"repository": REPOSITORY})
+        assert status == 200
+        assert build["phase"] == "built"
+        assert build["image"] == f"registry.example.org/team/org-repo-0a1b2c@{DIGEST}"
+        assert build["digest"] == DIGEST
+        assert build["cached"] is True
+        assert build["finished"] == "1970-01-01T00:16:42.500000+00:00"
+
+    async def test_one_that_failed_says_why(self, web):
+        web.builds.next_build.fail(BuildFailed("Step 3 failed."), 1001.0)
+        status, build = await web.post("api/builds", {"repository": REPOSITORY})
+        assert (status, build["phase"], build["reason"], build["message"]) == (
+            200,
+            "failed",
+            "build-failed",
+            "Step 3 failed.",
+        )
+
+    async def test_where_the_build_is(self, web):
+        document = json.dumps({"repository": REPOSITORY})
+        async with web.request("POST", "api/builds", data=document) as response:
+            assert response.headers["Location"] == "/services/imagebuilder/api/builds/b1"
+
+    async def test_the_commit_and_the_owner_are_passed_on(self, web):
+        owner = {"name": "bob", "groups": ["x"], "admin": False}
+        document = {"repository": REPOSITORY, "commit": COMMIT, "owner": owner}
+        status, _ = await web.post("api/builds", document, token=OWN)
+        assert status == 202
+        expected = Owner("bob", OwnerKind.USER, frozenset({"x"}))
+        assert web.builds.asked == [(REPOSITORY, expected, COMMIT)]
+
+    async def test_only_the_own_token_names_an_owner(self, web):
+        document = {"repository": REPOSITORY, "owner": {"name": "bob"}}
+        for token in (ALICE, ADMIN):
+            status, error = await web.post("api/builds", document, token=token)
+            assert (status, error["reason"]) == (403, "access-denied")
+        assert web.builds.asked == []
+
+    @pytest.mark.parametrize(
+        ("body", "words"),
+        [
+            ("", "not JSON"),
+            ("{", "not JSON"),
+            ("\xff", "not JSON"),
+            ("[" * 20000, "not JSON"),
+            ("[]", "JSON object"),
+            ("null", "JSON object"),
+            ("{}", "lacks repository"),
+            ('{"repository": 7}', "has to be text"),
+            ('{"repository": "x", "commit": 7}', "commit has to be text"),
+            ('{"repository": "x", "comit": "y"}', "unknown keys: comit"),
+        ],
+    )
+    async def test_a_bad_body_is_400_with_a_sentence(self, web, body, words):
+        status, error = await web.json("POST", "api/builds", data=body.encode("latin-1"))
+        assert (status, error["reason"]) == (400, "spec-invalid")
+        assert words in error["message"]
+
+    async def test_a_large_body_is_413(self, web):
+        status, error = await web.json("POST", "api/builds", data=b" " * (64 * 1024 + 1))
+        assert status == 413
+        assert "64 KiB" in error["message"]
+
+    @pytest.mark.parametrize(
+        "refusal",
+        [
+            SpecInvalid("a"),
+            SpecForbidden("b"),
+            RefNotFound("c"),
+            ProviderUnavailable("d"),
+            RegistryUnavailable("e"),
+            ServiceUnavailable("f"),
+            BuildFailed("g", Reason.QUOTA),
+        ],
+    )
+    async def test_a_refusal_is_its_status_reason_and_sentence(self, web, refusal):
+        web.builds.error = refusal
+        status, error = await web.post("api/builds", {"repository": REPOSITORY})
+        assert status == refusal.status
+        assert error == {"reason": refusal.reason.value, "message": refusal.message}
+
+    async def test_a_fault_says_nothing_of_itself(self, web, caplog):
+        web.builds.error = LookupError("secret")
+        status, error = await web.post("api/builds", {"repository": REPOSITORY})
+        assert (status, error["reason"]) == (500, "internal")
+        assert "secret" not in error["message"]
+        assert "LookupError" in caplog.text
+
+    async def test_before_the_start_it_is_503(self, web):
+        web.backend.builds = None
+        status, error = await web.post("api/builds", {"repository": REPOSITORY})
+        assert (status, error["reason"]) == (503, "service-unavailable")
+        assert "starting" in error["message"]
+
+    async def test_without_a_token_it_is_401(self, web):
+        document = json.dumps({"repository": REPOSITORY})
+        async with web.request("POST", "api/builds", token=None, data=document) as response:
+            assert response.status == 401
+            assert response.headers["WWW-Authenticate"] == "Bearer"
+            assert (await response.json())["reason"] == "authentication-required"
+
+    @pytest.mark.parametrize("query", ["token=alice-token", "Authorization=Bearer+alice-token"])
+    async def test_a_token_in_the_query_or_a_cookie_is_no_token(self, web, query):
+        status, _ = await web.post(
+            f"api/builds?{query}",
+            {"repository": REPOSITORY},
+            token=None,
+            cookies={"jupyterhub-services": ALICE, "token": ALICE},
+        )
+        assert status == 401
+
+
+class TestGetBuilds:
+    async def test_each_sees_their_own_and_admins_all(self, web):
+        web.builds.known = {
+            "a": new_build(Owner("alice"), "a"),
+            "b": new_build(Owner("bob"), "b"),
+        }
+        for token, ids in ((ALICE, ["a"]), (BOB, ["b"]), (ADMIN, ["b", "a"]), (OWN, ["b", "a"])):
+            status, document = await web.json("GET", "api/builds", token=token)
+            assert status == 200
+            assert [build["id"] for build in document["builds"]] == ids
+
+    async def test_one(self, web):
+        web.builds.known = {"a": new_build(Owner("alice"), "a")}
+        assert (await web.json("GET", "api/builds/a"))[1]["id"] == "a"
+        for path, token in (("api/builds/a", BOB), ("api/builds/x", ALICE)):
+            status, error = await web.json("GET", path, token=token)
+            assert (status, error["reason"]) == (404, "build-not-found")
+
+
+class TestEvents:
+    @pytest.fixture
+    def build(self, web):
+        build = new_build()
+        web.builds.known[build.id] = build
+        return build
+
+    async def test_all_of_a_build_that_is_over(self, web, build):
+        build.observe(LogLine("uid", 0, "Step 1/2", Phase.BUILDING))
+        build.observe(LogLine("uid", 1, "größe"))
+        build.observe(Gap("3 lines are lost"))
+        build.complete(DIGEST, 1001.0)
+        async with web.request("GET", "api/builds/b1/events") as response:
+            assert response.status == 200
+            assert response.headers["Content-Type"] == "text/event-stream"
+            assert response.headers["Cache-Control"] == "no-cache"
+            assert response.headers["X-Accel-Buffering"] == "no"
+            frames = (await response.text()).split("\n\n")
+        assert [f.partition("\n")[0] for f in frames if f.startswith("id:")] == [
+            "id: uid:0",
+            "id: uid:1",
+        ]
+        documents = [json.loads(f.partition("data: ")[2]) for f in frames if f]
+        waiting, building, first, second, gap, built = documents
+        assert waiting["phase"] == "waiting"
+        assert building == {
+            "type": "phase",
+            "phase": "building",
+            "message": "Building the image",
+            "reason": None,
+            "image": None,
+            "digest": None,
+        }
+        assert first == {"type": "log", "text": "Step 1/2", "phase": "building"}
+        assert second == {"type": "log", "text": "größe", "phase": None}
+        assert gap == {"type": "gap", "message": "3 lines are lost"}
+        assert (built["phase"], built["digest"]) == ("built", DIGEST)
+        assert built["image"].endswith("@" + DIGEST)
+
+    async def test_it_resumes_behind_the_last_event_id(self, web, build):
+        for n in range(3):
+            build.observe(LogLine("uid", n, f"line {n}"))
+        build.complete(DIGEST, 1001.0)
+        text = await web.text("api/builds/b1/events", headers={"Last-Event-ID": "uid:1"})
+        assert "line 1" not in text
+        assert "line 2" in text
+        everything = await web.text("api/builds/b1/events", headers={"Last-Event-ID": "other:1"})
+        assert "line 0" in everything
+
+    async def test_what_happens_arrives_when_it_happens(self, web, build):
+        async with web.request("GET", "api/builds/b1/events") as response:
+            assert b"waiting" in await response.content.readuntil(b"\n\n")
+            build.observe(LogLine("uid", 0, "now"))
+            assert b'"now"' in await response.content.readuntil(b"\n\n")
+            build.complete(DIGEST, 1001.0)
+            assert b"built" in await response.content.read()
+
+    async def test_a_client_that_leaves_leaves_nothing_behind(self, web, build):
+        async with web.request("GET", "api/builds/b1/events") as response:
+            await response.content.readuntil(b"\n\n")
+            assert len(web.backend.streams) == 1
+            response.close()
+        await until(lambda: not len(web.backend.streams))
+        build.complete(DIGEST, 1001.0)
+        await turns()
+
+    async def test_a_stop_ends_the_stream_in_order(self, web, build):
+        async with web.request("GET", "api/builds/b1/events") as response:
+            await response.content.readuntil(b"\n\n")
+            web.backend.streams.stop()
+            assert await response.content.read() == b""
+
+    async def test_a_build_of_somebody_else_is_404_in_json(self, web, build):
+        status, error = await web.json("GET", "api/builds/b1/events", token=BOB)
+        assert (status, error["reason"]) == (404, "build-not-found")
+
+    async def test_a_thousand_lines_arrive_in_order(self, web, build):
+        for n in range(1000):
+            build.observe(LogLine("uid", n, "x" * 300))
+        build.complete(DIGEST, 1001.0)
+        text = await web.text("api/builds/b1/events")
+        ids = [line for line in text.split("\n") if line.startswith("id: ")]
+        assert ids == [f"id: uid:{n}" for n in range(1000)]
+
+
+class TestImages:
+    image = f"registry.example.org/team/x@{DIGEST}"
+
+    async def test_an_image_that_is_known(self, web):
+        document = {"image": self.image, "owner": {"name": "bob"}}
+        status, answer = await web.post("api/images", document, token=OWN)
+        assert (status, answer) == (200, {"image": self.image})
+        assert web.builds.asked == [(self.image, Owner("bob"))]
+
+    async def test_one_that_is_not(self, web):
+        status, error = await web.post("api/images", {"image": "x:1"})
+        assert (status, error["reason"]) == (404, "image-unknown")
+
+    async def test_users_do_not_ask_for_others(self, web):
+        document = {"image": self.image, "owner": {"name": "bob"}}
+        status, _ = await web.post("api/images", document)
+        assert status == 403
+
+    async def test_an_image_that_is_no_text(self, web):
+        status, error = await web.post("api/images", {"image": [self.image]})
+        assert (status, error["reason"]) == (400, "spec-invalid")

@@ -53,6 +53,8 @@ _FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _CLAIM_ATTEMPTS = 5
 #: Longest time between attempts to remove what a finished build left, in seconds.
 _REMOVE_DELAY = 60.0
+#: Seconds for which the end of a failed build waits until its remains are removed.
+_REMOVE_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,28 +221,39 @@ class BuildService:
     async def _carry_out(self, build: Build, claim: Claim | None) -> None:
         """See one build through to its terminal event."""
         try:
-            if claim is None:
-                claim = await self._claim(build)
-            if claim is not None:
-                await self._see_through(build, claim)
-        except ImageBuilderError as error:
-            log.info("%s: %s: %s", build.request.name, error.reason, error.message)
-            build.fail(error, self._clock.now())
-        except Exception:
-            log.exception("%s: a fault of the image builder", build.request.name)
-            build.fail(
-                BuildFailed(
-                    "The image builder made a mistake; its log says more. Please try again.",
-                    Reason.INTERNAL,
-                ),
-                self._clock.now(),
-            )
+            error = await self._attempt(build, claim)
+            if error is not None:
+                build.fail(error, self._clock.now())
         finally:
             # only now: a request that comes later must not join a build that is over
             if self._running.get(build.request.key) is build:
                 del self._running[build.request.key]
+
+    async def _attempt(self, build: Build, claim: Claim | None) -> ImageBuilderError | None:
+        """Try to get the image; what is returned is why there is none."""
+        error: ImageBuilderError | None = None
+        try:
+            if claim is None:
+                claim = await self._claim(build)
+            if claim is not None:
+                await self._see_through(build, claim)
+        except ImageBuilderError as why:
+            log.info("%s: %s: %s", build.request.name, why.reason, why.message)
+            error = why
+        except Exception:
+            log.exception("%s: a fault of the image builder", build.request.name)
+            error = BuildFailed(
+                "The image builder made a mistake; its log says more. Please try again.",
+                Reason.INTERNAL,
+            )
         if claim is not None:
-            self._spawn(self._remove_later(claim), f"remove {claim.uid}")
+            # what failed goes at once, before anyone hears of it: a pod that cannot start is still
+            # there, and the next try would meet it; the rest stays for other processes to see
+            linger = 0.0 if error else self._settings.linger
+            removal = self._spawn(self._remove(claim, linger), f"remove {claim.uid}")
+            if error:
+                await asyncio.wait({removal}, timeout=_REMOVE_PATIENCE)
+        return error
 
     async def _claim(self, build: Build) -> Claim | None:
         """Start the build or adopt it; None when it turns out to be built already."""
@@ -292,9 +305,9 @@ class BuildService:
             await self._clock.sleep(delay)
             delay = min(delay * 2, 2.0)
 
-    async def _remove_later(self, claim: Claim) -> None:
-        """Remove what a finished build left, when another process had time to see it."""
-        await self._clock.sleep(self._settings.linger)
+    async def _remove(self, claim: Claim, linger: float) -> None:
+        """Remove what a build left, in ``linger`` seconds, and try until it is done."""
+        await self._clock.sleep(linger)
         delay = 1.0
         while True:
             try:
@@ -306,7 +319,8 @@ class BuildService:
             else:
                 return
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

@@ -8,6 +8,7 @@ from jupyterhub_imagebuilder.builds.build import Build
 from jupyterhub_imagebuilder.builds.events import LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
+from jupyterhub_imagebuilder.builds.ports import Ended
 from jupyterhub_imagebuilder.builds.service import BuildService, BuildSettings
 from jupyterhub_imagebuilder.errors import (
     BuildFailed,
@@ -184,6 +185,19 @@ async def test_a_failed_build_says_why_and_the_next_request_tries_again(world):
     assert len(world.executor.created) == 2
     world.executor.build(again.request.name).end()
     assert (await end(again)).phase is Phase.BUILT
+
+
+async def test_what_failed_is_gone_before_anyone_hears_of_it(world):
+    """A pod that cannot start is still there: the next try must not meet it."""
+    world.executor.manual = True
+    service = world.service()
+    build = await service.request(REPO, ALICE)
+    await settle()
+    pod = world.executor.build(build.request.name)
+    pod.say(Ended(BuildFailed("the image cannot be pulled", Reason.IMAGE_PULL)))
+    assert (await end(build)).reason is Reason.IMAGE_PULL
+    assert [claim.uid for claim in world.executor.removed] == [pod.uid]
+    assert 60.0 not in world.clock.slept
 
 
 async def test_what_a_finished_build_left_is_removed_later(world):

@@ -1,0 +1,101 @@
+"""Why a build failed, read from the end of its log.  Pure.
+
+repo2docker exits with 1 for everything, so that the reason has to come from the text: BuildKit's
+summary of the failed step, Docker's messages of a push, git's.  Sources: real builds with
+repo2docker 2026.04 on Docker 20.10 and what BuildKit prints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from jupyterhub_imagebuilder.builds.phases import Phase
+from jupyterhub_imagebuilder.errors import BuildFailed, Reason
+from jupyterhub_imagebuilder.executors import repo2docker
+
+#: Lines from the end that are looked at: what a step said long before is not why it failed.
+TAIL = 60
+_QUOTE_LIMIT = 300
+
+_ERROR = re.compile(r"#\d+ ERROR\b|ERROR\b|error\b|fatal:", re.IGNORECASE)
+_KILLED = re.compile(r"exit code:? 137\b|returned a non-zero code: 137\b")
+_DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_DENIED = re.compile(
+    r"denied|unauthorized|no basic auth credentials|authentication required"
+    r"|\b401\b|\b403\b|insufficient_scope|forbidden",
+    re.IGNORECASE,
+)
+_TIME = re.compile(r"^(?:#\d+ )?\d+\.\d+ +")
+_STEP = re.compile(r"^ ?> (\[.*?\].*?):?$")
+_RULE = re.compile(r"^-{4,}$")
+_WRAPPER = re.compile(r"^Error during build: ")
+
+
+def explain(lines: Iterable[str], *, pushing: bool = False) -> BuildFailed:
+    """Find reason and sentence for a build that ended badly.
+
+    :param lines: the end of the log, as text (see :func:`repo2docker.read_line`).
+    :param pushing: the push had begun in an earlier line already.
+    """
+    tail = [line for text in list(lines)[-TAIL:] for line in text.splitlines() if line.strip()]
+    pushing = pushing or any(repo2docker.read_line(x).phase is Phase.PUSHING for x in tail)
+    errors = [line for line in tail if _ERROR.search(line)]
+    said = quote(tail)
+    if any(_DISK_FULL.search(line) for line in errors or tail):
+        return BuildFailed(
+            f"The disk of the node or of its engine is full: {said}", Reason.DISK_FULL
+        )
+    if pushing:
+        return _push_failure(errors, said)
+    if any(_KILLED.search(line) for line in errors):
+        return BuildFailed(
+            f"A step of the build was killed, probably for want of memory: {said}",
+            Reason.OUT_OF_MEMORY,
+        )
+    if not said:
+        return BuildFailed("The build failed and its log does not say why.")
+    return BuildFailed(f"The build failed: {said}")
+
+
+def quote(tail: Sequence[str]) -> str:
+    """The line or two that say what happened, at most about 300 characters."""
+    step, inside = _failed_step(tail)
+    if step and inside:
+        return _shorten(f"{step}: {inside[-1]}")
+    plain = [line for line in map(_plain, tail) if line and not _RULE.match(line)]
+    errors = [line for line in plain[-8:] if _ERROR.search(line)]
+    return _shorten((errors or plain or [""])[-1])
+
+
+def _push_failure(errors: Sequence[str], said: str) -> BuildFailed:
+    if any(_DENIED.search(line) for line in errors):
+        return BuildFailed(
+            f"The image was built, but the registry refused the push: {said}", Reason.PUSH_DENIED
+        )
+    return BuildFailed(
+        f"The image was built, but did not get into the registry: {said}", Reason.PUSH_FAILED
+    )
+
+
+def _failed_step(tail: Sequence[str]) -> tuple[str, list[str]]:
+    """BuildKit's summary: a rule, `` > [2/2] RUN …:``, the end of that step's output, a rule."""
+    rules = [index for index, line in enumerate(tail) if _RULE.match(line.strip())]
+    if len(rules) < 2:  # noqa: PLR2004 -- the block has a beginning and an end
+        return "", []
+    block = tail[rules[-2] + 1 : rules[-1]]
+    found = _STEP.match(block[0]) if block else None
+    return (found[1], [_plain(line) for line in block[1:]]) if found else ("", [])
+
+
+def _plain(line: str) -> str:
+    """Without what says nothing to the user: times, and the command line that repo2docker ran."""
+    text = _TIME.sub("", line).strip()
+    if _WRAPPER.match(text):
+        text = _WRAPPER.sub("", text)
+        return "" if text.startswith("Command '[") else text
+    return re.sub(r"^#\d+ ERROR:", "ERROR:", text)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _QUOTE_LIMIT else text[: _QUOTE_LIMIT - 1] + "…"

@@ -1,0 +1,62 @@
+"""What the executor needs from Kubernetes, and how it fails.  Objects are plain JSON."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any, Protocol
+
+from jupyterhub_imagebuilder.errors import ExecutorUnavailable
+
+#: A pod, event or status as the API server sends it.
+Json = dict[str, Any]
+
+
+class ApiError(ExecutorUnavailable):
+    """Kubernetes refused, or did not answer.
+
+    :param code: HTTP status of the answer; None when there was none.
+    :param words: Kubernetes' own message, for an admin.
+    """
+
+    def __init__(self, message: str, code: int | None = None, words: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.words = words
+
+
+class PodApi(Protocol):
+    """Pods of one namespace; every method raises :class:`ApiError` and nothing else."""
+
+    async def list_pods(
+        self, selector: str, *, namespace: str = "", limit: int | None = None
+    ) -> Json:
+        """List pods by label.
+
+        :param namespace: another one than that of the builds.
+        """
+
+    def watch_pods(self, selector: str, version: str, seconds: int) -> AsyncGenerator[Json, None]:
+        """Changes after a version, for so many seconds: events as Kubernetes sends them."""
+
+    async def get_pod(self, name: str) -> Json | None:
+        """One pod; None when there is none."""
+
+    async def create_pod(self, manifest: Json) -> Json:
+        """Create a pod, once: code 409 means that the name is taken."""
+
+    async def delete_pod(self, name: str, uid: str, grace: int) -> None:
+        """Delete that very pod; gone already is fine."""
+
+    async def pod_events(self, uid: str) -> list[Json]:
+        """Kubernetes' own events about a pod."""
+
+    def pod_log(
+        self, name: str, container: str, *, follow: bool, tail: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """A container's log with timestamps, in chunks of any size."""
+
+    async def read_secret(self, name: str, key: str) -> bytes | None:
+        """One value of a Secret; None when Secret or key are not there."""
+
+    async def close(self) -> None:
+        """Give back connections."""

@@ -1,0 +1,146 @@
+"""What runs inside the build pod: wait for the engine, run repo2docker, keep its last words.
+
+The source of this file is the pod's command (``python3 -c``), so that any image with repo2docker
+in it can build.  Standard library only, Python 3.9 and later.  Arguments are repo2docker's own.
+
+Environment: ``DOCKER_HOST`` (``unix://…``), ``IMAGEBUILDER_ENGINE_WAIT`` (seconds),
+``IMAGEBUILDER_LINGER`` (seconds), ``IMAGEBUILDER_TERMINATION_LOG`` (a path).
+Exit code: repo2docker's own, or 69 where the engine does not answer.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+#: EX_UNAVAILABLE of sysexits.h; the executor knows it as "engine-unavailable".
+ENGINE_UNAVAILABLE = 69
+#: Kubernetes keeps 4096 bytes of a container's termination message.
+MESSAGE_LIMIT = 4000
+#: The Git provider alone: others ask servers of their own before it is Git's turn.
+CONFIG = """\
+from repo2docker.contentproviders import Git
+c.Repo2Docker.content_providers = [Git]
+"""
+
+
+def wait_for_engine(address: str, seconds: float) -> bool:
+    """Wait until the engine's socket accepts a connection; False when it never does."""
+    path = address[len("unix://") :]
+    deadline = time.monotonic() + seconds
+    while True:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(5)
+            try:
+                probe.connect(path)
+            except OSError:
+                if time.monotonic() >= deadline:
+                    return False
+            else:
+                return True
+        time.sleep(min(0.2, max(0.0, seconds)))
+
+
+def last_words(lines: collections.deque[bytes]) -> bytes:
+    """The end of the log as plain text, without tracebacks: it has to fit the limit."""
+    kept: list[bytes] = []
+    room = MESSAGE_LIMIT
+    for line in reversed(lines):
+        text = line
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if isinstance(record, dict) and isinstance(record.get("message"), str):
+            text = record["message"].encode()
+        text = text.strip(b"\r\n")
+        if not text.strip():
+            continue
+        room -= len(text) + 1
+        if room < 0:
+            break
+        kept.append(text)
+    return b"\n".join(reversed(kept))
+
+
+def write_all(data: bytes) -> None:
+    """Pass output on at once, unbuffered."""
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def pump(process: subprocess.Popen[bytes], lines: collections.deque[bytes]) -> None:
+    """Pass the output on until it ends, and keep the last lines.
+
+    Whatever the command left running may hold the pipe open: two quiet seconds after the
+    command's own end are the end.
+    """
+    pipe = process.stdout.fileno()  # type: ignore[union-attr]
+    rest = b""
+    while True:
+        if not select.select([pipe], [], [], 2)[0]:
+            if process.poll() is not None:
+                break
+            continue
+        chunk = os.read(pipe, 65536)
+        if not chunk:
+            break
+        write_all(chunk)
+        *complete, rest = (rest + chunk).split(b"\n")
+        lines.extend(complete)
+    if rest:
+        lines.append(rest)
+
+
+def run(arguments: list[str]) -> tuple[int, bytes]:
+    """Run repo2docker; its exit code and its last words.
+
+    Both of its streams go into one: the lines of two streams would reach a reader out of order.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "imagebuilder_config.py")
+        config.write_text(CONFIG, encoding="utf-8")
+        process = subprocess.Popen(  # noqa: S603 -- a list of arguments, no shell
+            ["jupyter-repo2docker", "--config", str(config), *arguments],  # noqa: S607
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        signal.signal(signal.SIGTERM, lambda signum, _: process.send_signal(signum))
+        lines: collections.deque[bytes] = collections.deque(maxlen=200)
+        pump(process, lines)
+        code = process.wait()
+    return (code if code >= 0 else 128 - code), last_words(lines)
+
+
+def main() -> int:
+    """Wait, run, leave the last words where the kubelet looks for them."""
+    address = os.environ.get("DOCKER_HOST", "")
+    wait = float(os.environ.get("IMAGEBUILDER_ENGINE_WAIT", "60"))
+    if address.startswith("unix://") and not wait_for_engine(address, wait):
+        code = ENGINE_UNAVAILABLE
+        words = b"The container engine of this node did not answer within %d seconds." % wait
+        write_all(words + b"\n")
+    else:
+        code, words = run(sys.argv[1:])
+    if code:
+        try:
+            path = os.environ.get("IMAGEBUILDER_TERMINATION_LOG", "/dev/termination-log")
+            Path(path).write_bytes(words)
+        except OSError as error:
+            write_all(f"The last words could not be kept: {error}\n".encode())
+    # a container that exits at once can lose its last burst of log
+    time.sleep(float(os.environ.get("IMAGEBUILDER_LINGER", "1")))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""A build as a pod, and back: what the pod says about itself is enough to adopt it.  Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from typing import Any
+
+from jupyterhub_imagebuilder.builds.model import (
+    BuildRequest,
+    ImageName,
+    Owner,
+    OwnerKind,
+    RepoSpec,
+    ResolvedRef,
+)
+from jupyterhub_imagebuilder.executors import repo2docker
+from jupyterhub_imagebuilder.executors.kubernetes.api import Json
+from jupyterhub_imagebuilder.executors.kubernetes.placement import Placement
+
+#: The build pod's only container.
+CONTAINER = "builder"
+#: Labels that every build pod of this project has, and no other pod.
+SELECTOR = "app.kubernetes.io/managed-by=jupyterhub-imagebuilder,app.kubernetes.io/component=build"
+
+_PREFIX = "imagebuilder.jupyterhub.org/"
+_INSTANCE = "app.kubernetes.io/instance"
+_KEY_LABEL = _PREFIX + "key"
+#: Kubernetes' limit for a label's value is 63.
+_KEY_LABEL_LENGTH = 40
+_ENGINE_FOLDER = "/var/run/imagebuilder-engine"
+_DOCKER_FOLDER = "/var/run/imagebuilder-docker"
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """What all build pods have in common; the executor's traits say what each is for."""
+
+    build_image: str
+    instance: str
+    engine_socket_dir: str
+    engine_socket_name: str = "docker-api.sock"
+    engine_wait: int = 60
+    push_secret: str = ""
+    push_secret_key: str = ".dockerconfigjson"  # noqa: S105 -- a key's name
+    deadline: int = 7200
+    image_pull_secrets: Sequence[str] = ()
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: Sequence[Mapping[str, Any]] = ()
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    priority_class: str = ""
+    extra_env: Mapping[str, str] = field(default_factory=dict)
+    buildx_args: Sequence[str] = ()
+    repo2docker_extra_args: Sequence[str] = ()
+
+
+def build_pod(request: BuildRequest, settings: PodSettings, placement: Placement) -> Json:
+    """The pod that carries out a build."""
+    spec: Json = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "activeDeadlineSeconds": settings.deadline,
+        "terminationGracePeriodSeconds": 5,
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "nodeSelector": dict(settings.node_selector),
+        "tolerations": [dict(toleration) for toleration in settings.tolerations],
+        "imagePullSecrets": [{"name": name} for name in settings.image_pull_secrets],
+        "containers": [_container(request, settings)],
+        "volumes": _volumes(settings),
+    }
+    if settings.priority_class:
+        spec["priorityClassName"] = settings.priority_class
+    affinity = placement.affinity()
+    if affinity:
+        spec["affinity"] = affinity
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": request.name,
+            "labels": {
+                "app.kubernetes.io/managed-by": "jupyterhub-imagebuilder",
+                "app.kubernetes.io/component": "build",
+                _INSTANCE: settings.instance,
+                _KEY_LABEL: request.key[:_KEY_LABEL_LENGTH],
+            },
+            "annotations": {
+                **write_request(request),
+                "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+            },
+        },
+        "spec": spec,
+    }
+
+
+def write_request(request: BuildRequest) -> dict[str, str]:
+    """A request as a pod carries it; the inverse of :func:`read_request`."""
+    owner = asdict(request.owner) | {"groups": sorted(request.owner.groups)}
+    spec = request.spec
+    values = {
+        "id": request.id,
+        "key": request.key,
+        "provider": spec.provider,
+        "repository": spec.repository,
+        "ref": spec.ref,
+        "spec": spec.spec,
+        "commit": request.resolved.commit,
+        "image": json.dumps(asdict(request.image)),
+        "owner": json.dumps(owner),
+        "created": repr(request.created),
+    }
+    return {_PREFIX + name: value for name, value in values.items()}
+
+
+def read_request(pod: Json) -> BuildRequest | None:
+    """The request that a pod was created for; None when the pod does not say."""
+    said = pod["metadata"].get("annotations") or {}
+    try:
+        value = {name.removeprefix(_PREFIX): text for name, text in said.items()}
+        spec = RepoSpec(value["provider"], value["repository"], value["ref"], value["spec"])
+        owner = json.loads(value["owner"])
+        return BuildRequest(
+            id=value["id"],
+            key=value["key"],
+            name=pod["metadata"]["name"],
+            resolved=ResolvedRef(spec, value["commit"]),
+            image=ImageName(**json.loads(value["image"])),
+            owner=Owner(
+                name=owner["name"],
+                kind=OwnerKind(owner["kind"]),
+                groups=frozenset(owner["groups"]),
+                admin=bool(owner["admin"]),
+            ),
+            created=float(value["created"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def instance_of(pod: Json) -> str | None:
+    """Which image builder created the pod."""
+    found: str | None = (pod["metadata"].get("labels") or {}).get(_INSTANCE)
+    return found
+
+
+def _container(request: BuildRequest, settings: PodSettings) -> Json:
+    environment = {
+        **settings.extra_env,
+        "DOCKER_HOST": f"unix://{_ENGINE_FOLDER}/{settings.engine_socket_name}",
+        "DOCKER_CONFIG": _DOCKER_FOLDER,
+        "IMAGEBUILDER_ENGINE_WAIT": str(settings.engine_wait),
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {
+        "name": CONTAINER,
+        "image": settings.build_image,
+        # -I: nothing in the image's working directory may stand in for the standard library
+        "command": ["python3", "-I", "-c", entrypoint()],
+        "args": repo2docker.arguments(
+            request,
+            buildx_args=settings.buildx_args,
+            extra_args=settings.repo2docker_extra_args,
+        ),
+        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "resources": dict(settings.resources),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": _mounts(settings),
+    }
+
+
+def _mounts(settings: PodSettings) -> list[Json]:
+    mounts: list[Json] = [
+        # the folder, not the socket: a node without an engine fails by name instead of hanging,
+        # and an engine that was restarted is found again
+        {"name": "engine", "mountPath": _ENGINE_FOLDER, "readOnly": True},
+        # repo2docker writes beside the credentials
+        {"name": "docker", "mountPath": _DOCKER_FOLDER},
+    ]
+    if settings.push_secret:
+        mounts.append(
+            {
+                "name": "push",
+                "mountPath": f"{_DOCKER_FOLDER}/config.json",
+                "subPath": "config.json",
+                "readOnly": True,
+            }
+        )
+    return mounts
+
+
+def _volumes(settings: PodSettings) -> list[Json]:
+    volumes: list[Json] = [
+        {
+            "name": "engine",
+            "hostPath": {"path": settings.engine_socket_dir, "type": "DirectoryOrCreate"},
+        },
+        {"name": "docker", "emptyDir": {}},
+    ]
+    if settings.push_secret:
+        volumes.append(
+            {
+                "name": "push",
+                "secret": {
+                    "secretName": settings.push_secret,
+                    "optional": False,
+                    "items": [{"key": settings.push_secret_key, "path": "config.json"}],
+                },
+            }
+        )
+    return volumes
+
+
+def entrypoint() -> str:
+    """The program that the pod runs."""
+    return resources.files(__package__).joinpath("entrypoint.py").read_text(encoding="utf-8")

@@ -1,0 +1,86 @@
+"""repo2docker's command line, and what a line of its output means.  Pure.
+
+Source of the format: repo2docker 2024.07 to 2026.04 with ``--json-logs``, as measured: one JSON
+object per line with ``message`` and, mostly, ``phase``; between them plain text of the programs
+that it starts.  Since 2025.08 the push is part of ``docker buildx build`` and reported as phase
+"building", so that it is recognised by its text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jupyterhub_imagebuilder.builds.model import BuildRequest
+from jupyterhub_imagebuilder.builds.phases import Phase
+
+#: Who the image's user is: what JupyterHub's images have always had.
+USER_NAME = "jovyan"
+USER_ID = 1000
+
+_PHASES = {"fetching": Phase.FETCHING, "building": Phase.BUILDING}
+
+# BuildKit's plain progress puts a time behind the number of a step that prints ("#6 0.4 text"):
+# what a repository's own commands print cannot look like these.
+_PUSH = re.compile(
+    r"(?:#\d+ |\s*> )pushing (?:\S+ with docker|layers?\b|manifest for )"
+    r"|The push refers to repository \["
+)
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
+
+
+class LogText(NamedTuple):
+    """What one line of output says."""
+
+    text: str  #: without its line end; several lines where the program put several into one
+    phase: Phase | None  #: the phase that it shows the build to be in
+
+
+def arguments(
+    request: BuildRequest, *, buildx_args: Sequence[str] = (), extra_args: Sequence[str] = ()
+) -> list[str]:
+    """Arguments of ``jupyter-repo2docker`` for a build: separate words, no shell.
+
+    :param buildx_args: passed on to ``docker buildx build``.
+    :param extra_args: before the repository's address, which is the last one.
+    """
+    return [
+        "--ref",
+        request.resolved.commit,
+        "--image",
+        str(request.image),
+        "--no-clean",
+        "--no-run",
+        "--json-logs",
+        f"--user-name={USER_NAME}",
+        f"--user-id={USER_ID}",
+        *(["--push"] if request.image.registry else []),
+        *(f"--DockerEngine.extra_buildx_build_args={argument}" for argument in buildx_args),
+        *extra_args,
+        request.spec.repository,
+    ]
+
+
+def read_line(line: str) -> LogText:
+    """Understand one line of output, JSON or not; never raises.
+
+    Credentials in addresses are blanked out.
+    """
+    text, phase = line, None
+    if line.startswith("{"):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        if isinstance(record, dict) and isinstance(record.get("message"), str):
+            text = record["message"]
+            phase = _PHASES.get(str(record.get("phase")))
+    text = redact(text.rstrip("\r\n"))
+    return LogText(text, Phase.PUSHING if _PUSH.match(text) else phase)
+
+
+def redact(text: str) -> str:
+    """Blank out ``user:password@`` in addresses."""
+    return _CREDENTIALS.sub("***@", text) if "://" in text else text

@@ -1,0 +1,136 @@
+"""What every executor does, the fakes included."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from jupyterhub_imagebuilder.builds.events import LogLine
+from jupyterhub_imagebuilder.builds.ports import ClaimState, Ended
+from jupyterhub_imagebuilder.errors import BuildFailed, Reason
+
+from .harness import PHASES, WHY
+
+
+async def observe(harness, claim, *, play=True):
+    """Everything that a build says, to its end."""
+    if play:
+        await harness.play(claim)
+    return [observation async for observation in harness.executor.follow(claim)]
+
+
+async def test_a_build_goes_through(harness):
+    claim = await harness.executor.claim(harness.request("hello"))
+
+    said = await observe(harness, claim)
+
+    assert claim.state is ClaimState.CREATED
+    assert said[-1] == Ended(None)
+    assert sum(isinstance(item, Ended) for item in said) == 1
+    lines = [item for item in said if isinstance(item, LogLine)]
+    assert {line.source for line in lines} == {claim.uid}
+    assert [line.index for line in lines] == list(range(len(lines)))
+    shown = list(dict.fromkeys(line.phase for line in lines if line.phase))
+    assert shown == PHASES
+
+
+async def test_a_failure_says_why_after_the_log(harness):
+    claim = await harness.executor.claim(harness.request("broken"))
+
+    said = await observe(harness, claim)
+
+    assert isinstance(said[-1], Ended)
+    error = said[-1].error
+    assert isinstance(error, BuildFailed)
+    assert error.reason is Reason.BUILD_FAILED
+    assert WHY in error.message
+    assert any(WHY in item.text for item in said if isinstance(item, LogLine))
+
+
+async def test_a_second_request_joins_the_running_build(harness):
+    first = harness.request("slow")
+    claim = await harness.executor.claim(first)
+
+    again = await harness.executor.claim(dataclasses.replace(first, id="another"))
+
+    assert again.state is ClaimState.RUNNING
+    assert again.uid == claim.uid
+    assert again.request == first
+    assert again.request.id == first.id
+    assert (await observe(harness, again))[-1] == Ended(None)
+    assert (await observe(harness, claim, play=False))[-1] == Ended(None)
+
+
+async def test_a_finished_build_is_found_with_its_log(harness):
+    first = harness.request("hello")
+    claim = await harness.executor.claim(first)
+    said = await observe(harness, claim)
+
+    again = await harness.executor.claim(dataclasses.replace(first, id="another"))
+
+    assert again.state is ClaimState.FINISHED
+    replay = await observe(harness, again, play=False)
+    assert [x for x in replay if isinstance(x, LogLine)] == [
+        x for x in said if isinstance(x, LogLine)
+    ]
+    assert replay[-1] == Ended(None)
+
+
+async def test_a_name_of_another_key_is_an_error(harness):
+    first = harness.request("slow")
+    await harness.executor.claim(first)
+
+    with pytest.raises(BuildFailed) as refused:
+        await harness.executor.claim(dataclasses.replace(first, key="f" * 64))
+
+    assert refused.value.reason is Reason.EXECUTOR_LOST
+
+
+async def test_only_the_very_build_is_removed(harness):
+    claim = await harness.executor.claim(harness.request("slow"))
+
+    await harness.executor.remove(dataclasses.replace(claim, uid="0" * 8))
+    assert claim.uid in {found.uid for found in await harness.executor.found()}
+
+    await harness.executor.remove(claim)
+    await harness.executor.remove(claim)
+    assert claim.uid not in {found.uid for found in await harness.executor.found()}
+
+
+async def test_a_claim_waits_for_the_old_build_to_be_gone(harness):
+    request = harness.request("slow")
+    old = await harness.executor.claim(request)
+    await harness.executor.remove(old)
+
+    new = await harness.executor.claim(dataclasses.replace(request, id="another"))
+
+    assert new.state is ClaimState.CREATED
+    assert new.uid != old.uid
+
+
+async def test_following_what_is_gone_ends(harness):
+    claim = await harness.executor.claim(harness.request("slow"))
+    await harness.executor.remove(claim)
+
+    said = await observe(harness, claim, play=False)
+
+    assert isinstance(said[-1], Ended)
+    assert said[-1].error is not None
+    assert said[-1].error.reason is Reason.EXECUTOR_LOST
+
+
+async def test_to_stop_looking_stops_nothing(harness):
+    claim = await harness.executor.claim(harness.request("slow"))
+    looking = harness.executor.follow(claim)
+    await harness.play(claim)
+    await anext(looking)
+    await looking.aclose()
+
+    found = {item.uid: item for item in await harness.executor.found()}
+
+    assert found[claim.uid].request == claim.request
+
+
+async def test_it_can_be_checked(harness):
+    assert await harness.executor.check() is None

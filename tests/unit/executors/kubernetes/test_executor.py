@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import pytest
+
+from jupyterhub_imagebuilder.builds.ports import ClaimState
+from jupyterhub_imagebuilder.errors import BuildFailed, ExecutorUnavailable, Reason
+from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError
+from tests.unit.executors.requests import make_request
+
+from .clock import settle
+
+
+async def test_an_answer_that_was_lost_is_not_a_stranger(world):
+    """The pod was created, the connection broke: the next attempt meets our own pod."""
+    request = make_request()
+    created = world.api.create_pod
+
+    async def lose_the_answer(manifest):
+        world.api.create_pod = created
+        await created(manifest)
+        raise ApiError("connection reset")
+
+    world.api.create_pod = lose_the_answer
+    claiming = asyncio.create_task(world.executor.claim(request))
+    await world.clock.advance(5)
+
+    assert claiming.done()
+    assert (await claiming).state is ClaimState.CREATED
+    assert len(world.api.pods) == 1
+
+
+async def test_a_name_that_came_free_again_is_taken(world):
+    request = make_request()
+    world.api.failures["create_pod"] = [ApiError("exists", 409)]
+    claiming = asyncio.create_task(world.executor.claim(request))
+    await world.clock.advance(5)
+
+    assert (await claiming).state is ClaimState.CREATED
+
+
+async def test_a_pod_that_is_being_deleted_is_waited_for(world):
+    request = make_request()
+    world.api.keep_terminating = True
+    old = await world.executor.claim(request)
+    await world.executor.remove(old)
+    claiming = asyncio.create_task(world.executor.claim(dataclasses.replace(request, id="b")))
+    await world.clock.advance(30)
+    assert not claiming.done()
+
+    world.api.vanish(request.name)
+    await settle()
+
+    assert claiming.done()
+    new = await claiming
+    assert (new.state, new.request.id) == (ClaimState.CREATED, "b")
+    assert new.uid != old.uid
+
+
+@pytest.mark.parametrize("successor", [False, True])
+async def test_it_is_waited_for_without_a_watch_too(world, successor):
+    request = make_request()
+    world.api.keep_terminating = True
+    old = await world.executor.claim(request)
+    await world.executor.remove(old)
+    claiming = asyncio.create_task(world.executor.claim(request))
+    await settle()
+    world.api.vanish(request.name, silently=True)
+    if successor:
+        other = world.new_executor()
+        await other.claim(dataclasses.replace(request, id="other"))
+    await world.clock.advance(6)
+
+    claim = await claiming
+    assert claim.uid != old.uid
+    assert claim.state is (ClaimState.RUNNING if successor else ClaimState.CREATED)
+
+
+async def test_a_pod_that_is_never_gone_is_given_up(world):
+    request = make_request()
+    world.api.keep_terminating = True
+    await world.executor.remove(await world.executor.claim(request))
+    claiming = asyncio.create_task(world.executor.claim(request))
+    await world.clock.advance(130)
+
+    with pytest.raises(BuildFailed, match="still being deleted"):
+        await claiming
+
+
+async def test_a_pod_of_someone_else_is_left_alone(world):
+    request = make_request()
+    stranger = {"metadata": {"name": request.name}, "spec": {}}
+    await world.api.create_pod(stranger)
+
+    with pytest.raises(BuildFailed) as refused:
+        await world.executor.claim(request)
+
+    assert refused.value.reason is Reason.EXECUTOR_LOST
+    assert await world.executor.found() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "kind", "reason"),
+    [
+        (403, "pods x is forbidden: exceeded quota: q", BuildFailed, Reason.QUOTA),
+        (403, "violates PodSecurity", ExecutorUnavailable, Reason.EXECUTOR_LOST),
+        (422, "spec.x: Invalid value", ExecutorUnavailable, Reason.EXECUTOR_LOST),
+    ],
+)
+async def test_a_refusal_says_why(world, code, words, kind, reason):
+    world.api.failures["create_pod"] = [ApiError("refused", code, words)]
+
+    with pytest.raises(kind, match=words[:20]) as refused:
+        await world.executor.claim(make_request())
+
+    assert refused.value.reason is reason
+
+
+async def test_an_api_server_that_is_away_is_tried_a_few_times(world):
+    world.api.failures["create_pod"] = [ApiError("away", 503)] * 9
+    claiming = asyncio.create_task(world.executor.claim(make_request()))
+    await world.clock.advance(60)
+
+    with pytest.raises(ExecutorUnavailable):
+        await claiming
+    assert world.api.calls["create_pod"] == 4
+
+
+async def test_builds_go_where_an_engine_is_ready(world):
+    world.api.engines = [
+        {
+            "metadata": {},
+            "spec": {"nodeName": "node-7"},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        }
+    ]
+    first, second = make_request(), make_request("git://example.org/other")
+    await world.executor.claim(first)
+    await world.executor.claim(second)
+
+    required = world.api.pods[first.name]["spec"]["affinity"]["nodeAffinity"]
+    terms = required["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert terms == [
+        {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-7"]}]}
+    ]
+    # one for the watch, one for the engines of both builds
+    assert world.api.calls["list_pods"] == 2
+
+
+async def test_builds_start_although_engines_cannot_be_listed(world):
+    world.api.failures["list_pods"] = [ApiError("forbidden", 403)]
+
+    claim = await world.executor.claim(make_request())
+
+    assert claim.state is ClaimState.CREATED
+    assert "affinity" not in world.api.pods[claim.request.name]["spec"]
+
+
+async def test_a_new_service_finds_what_the_old_one_left(world):
+    running, finished, going = (make_request(f"git://example.org/{n}") for n in "abc")
+    for request in (running, finished, going):
+        await world.executor.claim(request)
+    world.api.finish(finished.name)
+    world.api.keep_terminating = True
+    await world.executor.remove(next(c for c in await world.executor.found() if c.request == going))
+    other = world.new_executor()
+
+    found = {claim.request: claim.state for claim in await other.found()}
+
+    assert found == {running: ClaimState.RUNNING, finished: ClaimState.FINISHED}
+    assert await world.new_executor(instance="another").found() == []
+
+
+async def test_what_changes_the_image_is_part_of_the_key(world):
+    settings = world.executor.build_settings
+    other = world.new_executor(build_image="r2d:2").build_settings
+
+    assert settings != other
+    assert world.executor.platform == "linux/amd64"
+    assert world.new_executor(push_secret="x", deadline=5).build_settings == settings
+
+
+async def test_the_users_taints_are_tolerated(world):
+    claim = await world.executor.claim(make_request())
+    spec = world.api.pods[claim.request.name]["spec"]
+
+    assert [t["key"] for t in spec["tolerations"]] == [
+        "hub.jupyter.org/dedicated",
+        "hub.jupyter.org_dedicated",
+    ]
+
+
+async def test_to_close_it_leaves_no_task(world):
+    before = asyncio.all_tasks()
+    other = world.new_executor()
+    await other.start()
+    await other.start()
+    await settle()
+    assert len(asyncio.all_tasks()) == len(before) + 1
+    await other.close()
+
+    assert asyncio.all_tasks() == before

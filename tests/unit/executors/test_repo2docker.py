@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jupyterhub_imagebuilder.builds.phases import Phase
+from jupyterhub_imagebuilder.executors import repo2docker
+
+from .requests import make_request
+
+
+def record(message, phase=None):
+    return json.dumps({"message": message} | ({"phase": phase} if phase else {}))
+
+
+def test_the_command_line_is_words_with_the_repository_last():
+    request = make_request("git://example.org/hello; rm -rf")
+
+    words = repo2docker.arguments(
+        request, buildx_args=["--provenance=false"], extra_args=["--Repo2Docker.base_image=x"]
+    )
+
+    assert words[-1] == "git://example.org/hello; rm -rf"
+    assert words[words.index("--ref") + 1] == request.resolved.commit
+    assert words[words.index("--image") + 1] == str(request.image)
+    assert "--push" in words
+    assert "--DockerEngine.extra_buildx_build_args=--provenance=false" in words
+    assert words[-2] == "--Repo2Docker.base_image=x"
+
+
+def test_without_a_registry_nothing_is_pushed():
+    assert "--push" not in repo2docker.arguments(make_request(registry=""))
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "phase"),
+    [
+        (record("Cloning into 'x'...\n", "fetching"), "Cloning into 'x'...", Phase.FETCHING),
+        (record("#5 [1/3] FROM base\n", "building"), "#5 [1/3] FROM base", Phase.BUILDING),
+        (record("Picked Git content provider.\n"), "Picked Git content provider.", None),
+        (record("bad\n", "failed"), "bad", None),
+        (record("\n", "building"), "", Phase.BUILDING),
+        ("123", "123", None),
+        ('{"message": 5}', '{"message": 5}', None),
+        ("{not json", "{not json", None),
+        ('{"a": ' * 20, '{"a": ' * 20, None),
+        ("Login Succeeded", "Login Succeeded", None),
+        ("", "", None),
+        (
+            record("#9 pushing 10.0.0.1:5000/a:b with docker\n", "building"),
+            "#9 pushing 10.0.0.1:5000/a:b with docker",
+            Phase.PUSHING,
+        ),
+        (record("#8 pushing layers\n", "building"), "#8 pushing layers", Phase.PUSHING),
+        (
+            record("#8 pushing manifest for r/a:b@sha256:0 0.1s done\n", "building"),
+            "#8 pushing manifest for r/a:b@sha256:0 0.1s done",
+            Phase.PUSHING,
+        ),
+        (
+            "The push refers to repository [r/a]",
+            "The push refers to repository [r/a]",
+            Phase.PUSHING,
+        ),
+        (record("#8 exporting to image\n", "building"), "#8 exporting to image", Phase.BUILDING),
+        # what a step prints is no phase
+        (
+            record("#6 0.400 pushing layers\n", "building"),
+            "#6 0.400 pushing layers",
+            Phase.BUILDING,
+        ),
+    ],
+)
+def test_a_line_is_understood(line, text, phase):
+    assert repo2docker.read_line(line) == (text, phase)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Cloning https://me:secret@host/x", "Cloning https://***@host/x"),
+        ("https://token@host/x and https://a:b@c", "https://***@host/x and https://***@c"),
+        ("mail me@example.org", "mail me@example.org"),
+        ("https://host/a@b", "https://host/a@b"),
+    ],
+)
+def test_credentials_are_blanked_out(said, shown):
+    assert repo2docker.read_line(record(said)).text == shown

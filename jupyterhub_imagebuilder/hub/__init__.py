@@ -1,0 +1,1 @@
+"""What runs inside the hub: the form's choice, the gate, and the wait for a build."""

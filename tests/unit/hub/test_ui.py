@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import stat
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from jupyterhub.spawner import LocalProcessSpawner
+from kubespawner import KubeSpawner
+from traitlets.config import Config
+
+from jupyterhub_imagebuilder.hub import state
+from jupyterhub_imagebuilder.hub.config_file import option, service_options
+from jupyterhub_imagebuilder.hub.spawner import ImageBuilderSpawner
+from jupyterhub_imagebuilder.hub.ui import setup_ui
+
+SCOPE = "access:services!service=imagebuilder"
+
+
+@pytest.fixture
+def c(tmp_path, monkeypatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    config = Config()
+    config.JupyterHub.spawner_class = KubeSpawner
+    config.ImageBuilder.state_dir = str(tmp_path / "state")
+    return config
+
+
+def applied(c, name):
+    """What JupyterHub gets of an option: traitlets' own way of applying it."""
+    return copy.deepcopy(option(c, "JupyterHub", name))
+
+
+def service_of(c):
+    (entry,) = (each for each in applied(c, "services") if "command" in each)
+    return entry
+
+
+def hub_spawner(c=None, ip="", *, internal_ssl=False):
+    app = None if c is None else SimpleNamespace(config=c)
+    hub = SimpleNamespace(ip=ip, port=8081, api_url="http://hub-name:8081/base/hub/api")
+    user = SimpleNamespace(service=SimpleNamespace(app=app))
+    return SimpleNamespace(hub=hub, user=user, internal_ssl=internal_ssl)
+
+
+def test_the_service_entry(c, tmp_path):
+    setup_ui(c)
+    entry = service_of(c)
+    assert type(entry) is dict
+    environment = entry.pop("environment")
+    token = entry.pop("api_token")
+    assert entry == {
+        "name": "imagebuilder",
+        "url": "http://127.0.0.1:8586",
+        "command": [sys.executable, "-m", "jupyterhub_imagebuilder"],
+        "display": False,
+        "oauth_no_confirm": True,
+    }
+    assert len(token) == 64
+    assert {"IMAGEBUILDER_CONFIG_FILE", "JUPYTERHUB_API_URL"} <= set(environment)
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "state" / "service-token").stat().st_mode) == 0o600
+
+
+def test_the_token_outlives_the_process(c):
+    setup_ui(c)
+    first = service_of(c)["api_token"]
+    state.state_dir.cache_clear()
+    assert service_of(c)["api_token"] == first
+
+
+def test_a_token_file_that_others_can_read_is_closed_and_a_broken_one_replaced(tmp_path):
+    path = tmp_path / "service-token"
+    path.write_text("short")
+    path.chmod(0o644)
+    token = state.service_token(tmp_path)
+    assert len(token) == 64
+    assert state.service_token(tmp_path) == token
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_options_may_come_behind_the_call(c):
+    c.JupyterHub.load_roles = []
+    setup_ui(c)
+    c.ImageBuilder.service_name = "binder"
+    c.ImageBuilder.port = 9999
+    c.ImageBuilder.image_prefix = "registry.test/"
+    c.JupyterHub.services.append({"name": "other", "api_token": "x" * 32})
+    c.JupyterHub.load_roles.append({"name": "user", "scopes": ["self", "shares"]})
+    entry = service_of(c)
+    assert (entry["name"], entry["url"]) == ("binder", "http://127.0.0.1:9999")
+    assert [each["name"] for each in applied(c, "services")] == ["binder", "other"]
+    assert applied(c, "load_roles") == [
+        {"name": "user", "scopes": ["self", "shares", "access:services!service=binder"]}
+    ]
+
+
+def test_what_lazy_values_hold_is_kept(c):
+    c.JupyterHub.services.append({"name": "culler"})
+    c.JupyterHub.load_roles.append({"name": "culls", "services": ["culler"]})
+    setup_ui(c)
+    assert [each["name"] for each in applied(c, "services")] == ["culler", "imagebuilder"]
+    assert applied(c, "load_roles") == [
+        {"name": "culls", "services": ["culler"]},
+        {"name": "user", "scopes": ["self", SCOPE]},
+    ]
+
+
+def test_the_scope_is_merged_into_the_admins_user_role(c):
+    c.JupyterHub.load_roles = [{"name": "user", "scopes": ["self"], "description": "all"}]
+    before = copy.deepcopy(c.JupyterHub.load_roles)
+    setup_ui(c)
+    assert applied(c, "load_roles") == [
+        {"name": "user", "scopes": ["self", SCOPE], "description": "all"}
+    ]
+    assert before == [{"name": "user", "scopes": ["self"], "description": "all"}]
+
+
+def test_a_second_call_changes_nothing(c):
+    setup_ui(c)
+    cls, services, roles = (
+        c.JupyterHub.spawner_class,
+        applied(c, "services"),
+        applied(c, "load_roles"),
+    )
+    setup_ui(c)
+    assert c.JupyterHub.spawner_class is cls
+    assert len(applied(c, "services")) == len(services) == 1
+    assert applied(c, "load_roles") == roles
+
+
+class AdminsSpawner(KubeSpawner):
+    """As an admin derives one."""
+
+
+class Mixed(ImageBuilderSpawner, KubeSpawner):
+    """As an admin mixes it by hand."""
+
+
+@pytest.mark.parametrize(
+    "configured",
+    [
+        KubeSpawner,
+        "kubespawner.KubeSpawner",
+        AdminsSpawner,
+        f"{__name__}.AdminsSpawner",
+        Mixed,
+    ],
+)
+def test_the_spawner_is_derived_from_the_configured_one(c, configured):
+    c.JupyterHub.spawner_class = configured
+    setup_ui(c)
+    derived = c.JupyterHub.spawner_class
+    assert issubclass(derived, ImageBuilderSpawner)
+    assert issubclass(derived, configured if isinstance(configured, type) else KubeSpawner)
+    assert derived.hub_side is not None
+    assert copy.deepcopy(derived) is derived
+
+
+@pytest.mark.parametrize("configured", [None, LocalProcessSpawner, "simple", "no.such.Class"])
+def test_a_spawner_without_profiles_is_refused_with_a_sentence(c, configured):
+    del c.JupyterHub["spawner_class"]
+    if configured is not None:
+        c.JupyterHub.spawner_class = configured
+    with pytest.raises(ValueError, match=r"c\.JupyterHub.spawner_class"):
+        setup_ui(c)
+
+
+def test_an_image_builder_that_runs_on_its_own(c):
+    c.JupyterHub.services = [
+        {"name": "imagebuilder", "url": "http://builder:80", "api_token": "t" * 32}
+    ]
+    setup_ui(c)
+    assert applied(c, "services") == c.JupyterHub.services
+    side = c.JupyterHub.spawner_class.hub_side
+    address = side._address("/base/")
+    assert (address.url, address.token) == (
+        "http://builder:80/base/services/imagebuilder/",
+        "t" * 32,
+    )
+
+
+def test_a_name_that_is_taken_is_refused(c):
+    c.JupyterHub.services = [{"name": "imagebuilder", "command": ["binderhub"]}]
+    with pytest.raises(ValueError, match=r"c\.ImageBuilder.service_name"):
+        setup_ui(c)
+
+
+def test_the_hub_reaches_the_service_by_the_same_token(c):
+    setup_ui(c)
+    c.ImageBuilder.service_name = "binder"
+    address = c.JupyterHub.spawner_class.hub_side._address("/")
+    assert address.url == "http://127.0.0.1:8586/services/binder/"
+    assert address.token == service_of(c)["api_token"]
+
+
+def test_only_what_is_needed_is_passed_on(c, monkeypatch):
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("POD_IP", "10.1.2.3")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
+    monkeypatch.setenv("CONFIGPROXY_AUTH_TOKEN", "secret")
+    setup_ui(c)
+    entry = service_of(c)
+    assert entry["url"] == "http://10.1.2.3:8586"
+    assert entry["environment"]["KUBERNETES_SERVICE_HOST"] == "10.0.0.1"
+    assert entry["environment"]["HTTPS_PROXY"] == "http://proxy"
+    assert "secret" not in str(entry)
+    monkeypatch.setenv("POD_IP", "fd00::1")
+    assert service_of(c)["url"] == "http://[fd00::1]:8586"
+
+
+@pytest.mark.parametrize(
+    ("ip", "internal_ssl", "expected"),
+    [
+        ("", False, "http://127.0.0.1:8081/base/hub/api"),
+        ("0.0.0.0", False, "http://127.0.0.1:8081/base/hub/api"),
+        ("::", False, "http://[::1]:8081/base/hub/api"),
+        ("10.0.0.5", False, "http://hub-name:8081/base/hub/api"),
+        ("", True, "http://hub-name:8081/base/hub/api"),
+    ],
+)
+def test_where_the_service_finds_the_hub(c, ip, internal_ssl, expected):
+    setup_ui(c)
+    url = service_of(c)["environment"]["JUPYTERHUB_API_URL"]
+    assert url(hub_spawner(ip=ip, internal_ssl=internal_ssl)) == expected
+
+
+def test_the_services_configuration_is_written_when_it_starts(c, tmp_path):
+    setup_ui(c)
+    c.ImageBuilder.image_prefix = "registry.test/team/"
+    c.ImageBuilder.provider_classes.append("a.b.C")
+    c.DistributionRegistry.credentials_file = Path("/etc/registry.json")
+    c.KubernetesExecutor.node_selector = {"pool": "build"}
+    c.KubeSpawner.namespace = "hub-users"
+    c.OtherSection.secret = "not ours"
+    write = service_of(c)["environment"]["IMAGEBUILDER_CONFIG_FILE"]
+    path = Path(write(hub_spawner()))
+    assert path == tmp_path / "state" / "config.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert json.loads(path.read_text()) == {
+        "ImageBuilder": {
+            "state_dir": str(tmp_path / "state"),
+            "image_prefix": "registry.test/team/",
+            "provider_classes": ["a.b.C"],
+        },
+        "DistributionRegistry": {"credentials_file": "/etc/registry.json"},
+        "KubernetesExecutor": {"node_selector": {"pool": "build"}, "namespace": "hub-users"},
+    }
+
+
+def test_the_applications_own_configuration_goes_first(c):
+    setup_ui(c)
+    from_the_command_line = Config(c)
+    from_the_command_line.ImageBuilder.image_prefix = "cli.test/"
+    write = service_of(c)["environment"]["IMAGEBUILDER_CONFIG_FILE"]
+    path = Path(write(hub_spawner(from_the_command_line)))
+    assert json.loads(path.read_text())["ImageBuilder"]["image_prefix"] == "cli.test/"
+
+
+def a_function():
+    """Stand in for what an admin may write."""
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        (a_function, f'write its name, such as "{__name__}.a_function"'),
+        (KubeSpawner, 'such as "kubespawner.spawner.KubeSpawner"'),
+        ([1, {"x": a_function}], "is code"),
+        (object(), "is a object"),
+        ({1: 2}, "keys that are no texts"),
+    ],
+)
+def test_what_cannot_be_handed_on_is_named_and_left_out(c, caplog, value, sentence):
+    setup_ui(c)
+    c.ImageBuilder.executor_class = value
+    c.ImageBuilder.image_prefix = "registry.test/"
+    write = service_of(c)["environment"]["IMAGEBUILDER_CONFIG_FILE"]
+    path = Path(write(hub_spawner()))
+    sections = json.loads(path.read_text())
+    assert "executor_class" not in sections["ImageBuilder"]
+    assert sections["ImageBuilder"]["image_prefix"] == "registry.test/"
+    (trouble,) = c.JupyterHub.spawner_class.hub_side.troubles
+    assert trouble.startswith("c.ImageBuilder.executor_class")
+    assert sentence in trouble
+
+
+def test_a_namespace_that_was_chosen_is_kept(c):
+    c.KubeSpawner.namespace = "users"
+    c.KubernetesExecutor.namespace = "builds"
+    sections, refused = service_options(c)
+    assert sections["KubernetesExecutor"] == {"namespace": "builds"}
+    assert refused == []
+
+
+@pytest.fixture
+def logged(caplog):
+    """traitlets' logger, outside an application, does not reach pytest's handler by itself."""
+    from traitlets.log import get_logger
+
+    logger = get_logger()
+    logger.addHandler(caplog.handler)
+    caplog.set_level(logging.INFO)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+def test_what_was_overwritten_is_logged(c, logged):
+    setup_ui(c)
+    write = service_of(c)["environment"]["IMAGEBUILDER_CONFIG_FILE"]
+    write(hub_spawner())
+    applied(c, "load_roles")
+    assert logged.text == ""
+    c.JupyterHub.load_roles = [{"name": "user", "scopes": ["self"]}]
+    c.JupyterHub.spawner_class = KubeSpawner
+    write(hub_spawner())
+    assert "c.JupyterHub.load_roles was assigned after setup_ui(c)" in logged.text
+    assert "c.JupyterHub.spawner_class was assigned after setup_ui(c)" in logged.text
+
+
+def test_a_lost_service_is_logged(c, logged):
+    setup_ui(c)
+    c.JupyterHub.services = []
+    applied(c, "load_roles")
+    assert "c.JupyterHub.services was assigned after setup_ui(c)" in logged.text
+
+
+def test_a_state_directory_that_cannot_be_used_is_replaced_for_now(c, tmp_path, logged):
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("")
+    c.ImageBuilder.state_dir = str(in_the_way)
+    setup_ui(c)
+    assert len(service_of(c)["api_token"]) == 64
+    assert service_of(c)["api_token"] == service_of(c)["api_token"]
+    assert "c.ImageBuilder.state_dir" in logged.text

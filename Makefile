@@ -1,0 +1,52 @@
+# Every task by its name; `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Beside the newest JupyterHub, which .venv has: the oldest that is supported, and the last 5.
+HUBS := 5.2.1 5.5.*
+# Files of the package and around it that ruff looks at.
+SOURCES := jupyterhub_imagebuilder tests tools docs/conf.py setup_ui_example.py
+
+.PHONY: help setup test quick hubs lint types format docs reference clean
+
+help:  ## list these tasks
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup:  ## create .venv with all that the tests need (the tasks below do that by themselves)
+	@tools/setup dev
+
+test:  ## all tests, on all supported JupyterHubs; what the machine lacks is skipped with a reason
+	@set -f; tools/test $(HUBS)
+
+quick: setup  ## the tests that need no network and no cluster, in seconds
+	@.venv/bin/python -m pytest -q tests/unit tests/contract
+
+hubs:  ## the hub's side on 5.2, 5.5 and the newest JupyterHub
+	@set -f; PYTEST_ARGS="tests/unit/hub tests/integration/hub" tools/test $(HUBS)
+
+lint: setup  ## format, rules, and who may import whom
+	@.venv/bin/ruff format --check $(SOURCES)
+	@.venv/bin/ruff check $(SOURCES)
+	@.venv/bin/lint-imports
+	@if command -v shellcheck >/dev/null; then shellcheck tools/setup tools/test .ci/run; \
+	else echo "shellcheck is not installed: the shell scripts are not checked"; fi
+
+types: setup  ## mypy, strict
+	@.venv/bin/mypy
+
+format: setup  ## rewrite the code in its one format
+	@.venv/bin/ruff format $(SOURCES)
+	@.venv/bin/ruff check --fix $(SOURCES)
+
+docs:  ## the documentation as HTML, warnings are errors
+	@tools/setup docs
+	@.venv/bin/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+reference: setup  ## write the generated pages of the reference anew
+	@.venv/bin/python tools/reference.py
+
+clean:  ## remove what the tasks have made, the environments too
+	rm -rf .venv .venv-hub-* docs/_build dist build .coverage* \
+	  .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -12,7 +12,7 @@ from typing import Any
 
 from tornado.web import HTTPError
 
-from jupyterhub_imagebuilder.errors import BuildFailed, ImageBuilderError, Reason
+from jupyterhub_imagebuilder.errors import ImageBuilderError, Reason
 
 try:
     from jupyterhub.spawner import SpawnException
@@ -47,10 +47,7 @@ def spawn_failure(error: ImageBuilderError) -> HTTPError:
 
 def sentence(error: ImageBuilderError) -> str:
     """The user's sentence with its stable reason."""
-    message = error.message.strip()
-    if isinstance(error, BuildFailed) and error.reason is not Reason.STILL_BUILDING:
-        message = f"The image could not be built: {message}"
-    return f"{message} ({error.reason.value})"
+    return f"{error.message.strip()} ({error.reason.value})"
 
 
 def leave_out_of_failure_count(spawner: Any) -> None:

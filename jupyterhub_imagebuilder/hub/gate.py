@@ -79,7 +79,7 @@ def _digest_of(answer: BuildAnswer) -> str:
     if not answer.phase.terminal:
         raise still_building("it began only now")
     if answer.phase is not Phase.BUILT:
-        raise failed(answer, [])
+        raise failed(answer)
     image = pinned(answer.image, answer.digest)
     if image is None:
         raise ServiceUnavailable("The image builder named no digest; try again in a minute.")

@@ -18,6 +18,8 @@ from jupyterhub_imagebuilder.hub.waiting import WaitView
 
 _LINES_PER_EVENT: Final = 100
 _LINE_LENGTH: Final = 1000
+#: JupyterHub centres the newest event; a log is read from the left.
+_PRE: Final = '<pre style="text-align: left; white-space: pre-wrap; margin: 0">'
 #: KubeSpawner's own events begin at 30.
 _PERCENT: Final = {Phase.WAITING: 2, Phase.FETCHING: 5, Phase.BUILDING: 10, Phase.PUSHING: 20}
 _PERCENT_AFTER: Final = 25
@@ -66,7 +68,7 @@ class _Reader:
         return {
             "progress": _PERCENT.get(phase, _PERCENT_AFTER),
             "message": text,
-            "html_message": f"<pre>{escape(text)}</pre>",
+            "html_message": f"{_PRE}{escape(text)}</pre>",
         }
 
     def _new(self, stream: BuildStream) -> list[str]:

@@ -64,11 +64,6 @@ class BuildStream:
         lines = list(self._lines)[max(0, position - first) :]
         return lines, lost, self._count
 
-    def tail(self, count: int) -> list[str]:
-        """The log's last lines."""
-        texts = [line.text for line in self._lines if line.source and line.text.strip()]
-        return texts[-count:]
-
     def add(self, event: Event) -> None:
         """Take in one event."""
         match event:

@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 #: a service that never answered it (JupyterHub restarts a managed service within 30 seconds).
 _PAUSE: Final = 2.0
 _PATIENCE: Final = 45.0
-_TAIL_LINES: Final = 4
-_TAIL_LENGTH: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +119,8 @@ async def wait_for_build(
     except TimeoutError as error:
         minutes = max(1, round(wish.timeout / 60))
         raise BuildFailed(
-            f"a server's start waits for {minutes} minutes at most; the build may go on, "
-            "so that starting the server again later can help.",
+            f"The image was not ready after {minutes} minutes, for which a server's start waits at "
+            "most; the build may go on, so that starting the server again later can help.",
             Reason.TIMEOUT,
         ) from error
 
@@ -145,13 +143,13 @@ class _Wait:
         async with aclosing(self._answers()) as answers:
             with self._seat:
                 async for answer in answers:
-                    if answer.phase.terminal and (built := _result(answer, [])):
+                    if answer.phase.terminal and (built := _result(answer)):
                         return built
                     self._sit_down()
                     async with self._streams.follow(answer.id) as stream:
                         self._view.stream, self._view.note = stream, None
                         end = await stream.over()
-                    if end and (built := _result(_ended(answer, end), stream.tail(_TAIL_LINES))):
+                    if end and (built := _result(_ended(answer, end))):
                         return built
         raise AssertionError("the service is asked until there is a result")
 
@@ -195,19 +193,16 @@ def _ended(answer: BuildAnswer, end: PhaseChanged) -> BuildAnswer:
     )
 
 
-def _result(answer: BuildAnswer, tail: list[str]) -> BuildAnswer | None:
+def _result(answer: BuildAnswer) -> BuildAnswer | None:
     """The built image; None where its digest is missing and has to be asked for again."""
     if answer.phase is Phase.BUILT:
         return answer if pinned(answer.image, answer.digest) else None
-    raise failed(answer, tail)
+    raise failed(answer)
 
 
-def failed(answer: BuildAnswer, tail: list[str]) -> BuildFailed:
-    """A build that ended without an image, with its log's end where the sentence has none."""
-    message = answer.message.strip() or "the build ended without an image."
+def failed(answer: BuildAnswer) -> BuildFailed:
+    """A build that ended without an image; the service's sentence says why."""
     reason = answer.reason or (
         Reason.CANCELLED if answer.phase is Phase.CANCELLED else Reason.BUILD_FAILED
     )
-    if reason is Reason.BUILD_FAILED and tail and tail[-1] not in message:
-        message += " The log ends with: " + " / ".join(tail)[-_TAIL_LENGTH:]
-    return BuildFailed(message, reason)
+    return BuildFailed(answer.message.strip() or "The build ended without an image.", reason)

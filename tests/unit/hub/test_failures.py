@@ -17,7 +17,7 @@ from jupyterhub_imagebuilder.hub.failures import leave_out_of_failure_count, spa
         (
             BuildFailed("pip found 50% of it."),
             400,
-            "The image could not be built: pip found 50% of it. (build-failed)",
+            "pip found 50% of it. (build-failed)",
         ),
         (SpecForbidden("Not this one."), 403, "Not this one. (spec-forbidden)"),
         (BuildFailed("Later.", Reason.STILL_BUILDING), 429, "Later. (still-building)"),

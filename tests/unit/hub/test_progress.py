@@ -54,7 +54,10 @@ async def test_html_is_escaped(view):
     view.stream = stream_of(LogLine("uid", 0, "<script>alert('x')</script>"))
     view.closed.set()
     (event,) = await collect(view)
-    assert event["html_message"] == ("<pre>&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;</pre>")
+    assert event["html_message"].startswith("<pre ")
+    assert event["html_message"].endswith(
+        ">&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;</pre>"
+    )
 
 
 async def test_an_event_is_capped_and_says_so(view):

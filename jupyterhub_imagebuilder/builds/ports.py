@@ -6,7 +6,7 @@ of the unit tests included.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -92,7 +92,12 @@ class Ended:
     error: BuildFailed | None = None
 
 
-Observation = PhaseChanged | LogLine | Gap | Ended
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """The push says that it is done, some time before the build ends: ask the registry."""
+
+
+Observation = PhaseChanged | LogLine | Gap | Pushed | Ended
 
 
 class Executor(Protocol):
@@ -109,7 +114,7 @@ class Executor(Protocol):
         :raises ExecutorUnavailable: no answer.
         """
 
-    def follow(self, claim: Claim) -> AsyncIterator[Observation]:
+    def follow(self, claim: Claim) -> AsyncGenerator[Observation, None]:
         """What the build does, from its first line, until :class:`Ended`, which is the last.
 
         Phases in it are open ones.  Closing the iterator only stops looking.

@@ -12,6 +12,7 @@ import logging
 import re
 import uuid
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,7 @@ from jupyterhub_imagebuilder.builds.ports import (
     Clock,
     Ended,
     Executor,
+    Pushed,
     Registry,
     RepoProvider,
 )
@@ -42,6 +44,7 @@ from jupyterhub_imagebuilder.errors import (
     ImageBuilderError,
     ImageUnknown,
     Reason,
+    RegistryDenied,
     RegistryUnavailable,
     SpecInvalid,
 )
@@ -272,17 +275,30 @@ class BuildService:
         )
 
     async def _see_through(self, build: Build, claim: Claim) -> None:
-        async for observation in self._executor.follow(claim):
-            if not isinstance(observation, Ended):
-                build.observe(observation)
-            elif observation.error is not None:
-                raise observation.error
-            else:
-                digest = await self._confirm(build.request.image)
-                build.complete(digest, self._clock.now())
-                return
-        if not build.over:
-            raise BuildFailed("The build ended without a word.", Reason.EXECUTOR_LOST)
+        """Follow the build to its end, or to the moment from which the registry has its image."""
+        async with aclosing(self._executor.follow(claim)) as observations:
+            async for observation in observations:
+                if isinstance(observation, Pushed):
+                    digest = await self._pushed(build.request.image)
+                elif not isinstance(observation, Ended):
+                    build.observe(observation)
+                    continue
+                elif observation.error is not None:
+                    raise observation.error
+                else:
+                    digest = await self._confirm(build.request.image)
+                if digest is not None:
+                    build.complete(digest, self._clock.now())
+                    return
+        raise BuildFailed("The build ended without a word.", Reason.EXECUTOR_LOST)
+
+    async def _pushed(self, image: ImageName) -> str | None:
+        """The digest of what was just pushed; None leaves the question to the build's end."""
+        try:
+            return await self._registry.digest(image, fresh=True)
+        except (RegistryUnavailable, RegistryDenied) as error:
+            log.info("%s: cannot be read back yet: %s", image, error.message)
+            return None
 
     async def _confirm(self, image: ImageName) -> str:
         """The digest that was pushed: a registry may need a moment until it can be read back."""

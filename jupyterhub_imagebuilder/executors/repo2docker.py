@@ -28,6 +28,8 @@ _PUSH = re.compile(
     r"(?:#\d+ |\s*> )pushing (?:\S+ with docker|layers?\b|manifest for )"
     r"|The push refers to repository \["
 )
+_STEP = re.compile(r"#\d+ ")
+_DOCKER_PUSHED = re.compile(r"\S+: digest: sha256:[0-9a-f]{64} size: \d+$")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
 
 
@@ -79,6 +81,27 @@ def read_line(line: str) -> LogText:
             phase = _PHASES.get(str(record.get("phase")))
     text = redact(text.rstrip("\r\n"))
     return LogText(text, Phase.PUSHING if _PUSH.match(text) else phase)
+
+
+class PushEnd:
+    """Recognises the end of a push in the lines of one build, in their order.
+
+    With BuildKit it is ``#9 DONE 3.2s`` of the step that pushed, with Docker's own push the line
+    that names the digest.
+    """
+
+    def __init__(self) -> None:
+        self._done: re.Pattern[str] | None = None
+
+    def seen_in(self, line: str) -> bool:
+        """Whether this line says that everything is pushed; True once."""
+        if self._done is not None and self._done.match(line):
+            self._done = None
+            return True
+        if _PUSH.match(line):
+            step = _STEP.match(line)
+            self._done = re.compile(f"{step[0]}DONE ") if step else _DOCKER_PUSHED
+        return False
 
 
 def redact(text: str) -> str:

@@ -16,7 +16,7 @@ from http import HTTPStatus
 
 from jupyterhub_imagebuilder.builds.events import Gap, LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.ports import Claim, Clock, Ended, Observation
+from jupyterhub_imagebuilder.builds.ports import Claim, Clock, Ended, Observation, Pushed
 from jupyterhub_imagebuilder.errors import BuildFailed, Reason
 from jupyterhub_imagebuilder.executors import diagnosis, repo2docker
 from jupyterhub_imagebuilder.executors.kubernetes import logs, manifest, verdict
@@ -70,6 +70,7 @@ class Follower:
         self._tail: collections.deque[str] = collections.deque(maxlen=diagnosis.TAIL)
         self._index = 0
         self._pushing = False
+        self._push_end = repo2docker.PushEnd()
         self._unreadable = False
         self._said = ""
         self._since: dict[str, float] = {}
@@ -215,6 +216,8 @@ class Follower:
             self._tail.append(line)
             await self._queue.put(LogLine(self._claim.uid, self._index, line, phase))
             self._index += 1
+            if self._push_end.seen_in(line):
+                await self._queue.put(Pushed())
 
     async def _say(self, message: str) -> None:
         if message != self._said:

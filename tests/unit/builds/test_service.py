@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
@@ -8,7 +9,7 @@ from jupyterhub_imagebuilder.builds.build import Build
 from jupyterhub_imagebuilder.builds.events import LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
-from jupyterhub_imagebuilder.builds.ports import Ended
+from jupyterhub_imagebuilder.builds.ports import Ended, Pushed
 from jupyterhub_imagebuilder.builds.service import BuildService, BuildSettings
 from jupyterhub_imagebuilder.errors import (
     BuildFailed,
@@ -37,10 +38,11 @@ class PushingExecutor(ScriptedExecutor):
     registry: FakeRegistry
 
     async def follow(self, claim):
-        async for observation in super().follow(claim):
-            if getattr(observation, "error", BuildFailed) is None:
-                self.registry.images[claim.request.image] = f"sha256:{claim.request.key}"
-            yield observation
+        async with aclosing(super().follow(claim)) as observations:
+            async for observation in observations:
+                if getattr(observation, "error", BuildFailed) is None:
+                    self.registry.images[claim.request.image] = f"sha256:{claim.request.key}"
+                yield observation
 
 
 class World:
@@ -216,6 +218,24 @@ async def test_built_means_that_the_registry_answers(world):
     assert (last.phase, last.reason) == (Phase.FAILED, Reason.PUSH_FAILED)
     assert world.clock.now() - 1_000_000 >= 30
     assert build.request.image in world.registry.fresh
+
+
+async def test_a_push_that_is_done_is_announced_before_the_build_has_ended(world):
+    world.executor.manual = True
+    service = world.service()
+    build = await service.request(REPO, ALICE)
+    await settle()
+    pod = world.executor.build(build.request.name)
+    world.registry.failures = [RegistryUnavailable("not yet")]
+    pod.say(Pushed())
+    await settle()
+    assert not build.over  # nothing is announced that cannot be read back
+    world.registry.images[build.request.image] = "sha256:pushed"
+    pod.say(Pushed())
+    assert (await end(build)).digest == "sha256:pushed"
+    assert not pod.ended
+    await settle()
+    assert world.executor.following == 0
 
 
 async def test_a_registry_that_is_away_for_a_moment_after_the_push_is_asked_again(world):

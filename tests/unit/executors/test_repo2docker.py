@@ -6,6 +6,7 @@ import pytest
 
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.executors import repo2docker
+from jupyterhub_imagebuilder.executors.repo2docker import PushEnd
 
 from .requests import make_request
 
@@ -87,3 +88,38 @@ def test_a_line_is_understood(line, text, phase):
 )
 def test_credentials_are_blanked_out(said, shown):
     assert repo2docker.read_line(record(said)).text == shown
+
+
+DIGEST = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("lines", "end"),
+    [
+        (
+            [
+                "#8 exporting to image",
+                "#8 DONE 0.4s",
+                "#9 pushing r/a:b with docker",
+                "#8 DONE 0.4s",
+                "#90 DONE 0.4s",
+                "#9 pushing layer 7a30c68a24bd done",
+                "#9 DONE 3.2s",
+            ],
+            6,
+        ),
+        (
+            ["#8 pushing layers", "#8 pushing manifest for r/a:b@sha256:0 0.1s done", "#8 DONE 4s"],
+            2,
+        ),
+        (
+            ["The push refers to repository [r/a]", "7a30: Pushed", f"b: digest: {DIGEST} size: 9"],
+            2,
+        ),
+        (["#6 0.4 #9 pushing layers", "#9 DONE 1.0s", f"b: digest: {DIGEST} size: 9"], None),
+    ],
+)
+def test_the_end_of_a_push_is_seen_once_and_only_behind_its_beginning(lines, end):
+    push = PushEnd()
+    seen = [index for index, line in enumerate([*lines, *lines[-1:]]) if push.seen_in(line)]
+    assert seen == ([] if end is None else [end])

@@ -4,7 +4,7 @@ import pytest
 
 from jupyterhub_imagebuilder.builds.events import Gap, LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.ports import Ended
+from jupyterhub_imagebuilder.builds.ports import Ended, Pushed
 from jupyterhub_imagebuilder.errors import Reason
 from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError
 from tests.unit.executors.requests import make_request
@@ -96,6 +96,18 @@ async def test_progress_bars_and_blocks_are_lines_of_their_own(world):
 
     found = [(x.index, x.text) for x in said if isinstance(x, LogLine)]
     assert found == [(0, "10%"), (1, "20%"), (2, "both")]
+
+
+async def test_the_end_of_the_push_is_told_while_the_pod_still_runs(world):
+    name, _, said = await claimed(world)
+    world.api.run(name)
+    await settle()
+    world.api.log(name, "#9 pushing r/a:b with docker")
+    world.api.log(name, "#9 DONE 3.2s")
+    await settle()
+
+    assert said[-1] == Pushed()
+    assert lines(said)[-1] == "#9 DONE 3.2s"
 
 
 async def test_a_log_that_never_ends_does_not_hold_the_verdict(world):

@@ -131,19 +131,22 @@ class ImageBuilderSpawner(FormChoice):
         """KubeSpawner's own, then the gate: on every path that starts a server."""
         await super().load_user_options()
         with self._refusals():
-            chosen = selection(self.user_options, self._admin_profiles, self._choice)
-            if chosen is None:
-                return
-            known = None
-            if self._built is not None and self._same(self._built[0], chosen):
-                known = self._built[1]
-            side = self._side
-            prefix = option(self.config, "ImageBuilder", "image_prefix", "")
-            admitted = await admit(
-                chosen, self.image, self._owner, side.client, prefix=str(prefix), known=known
-            )
-            if admitted is not None:
-                self._start_from(admitted)
+            await self._pass_gate()
+        self._view.admitted.set()
+
+    async def _pass_gate(self) -> None:
+        chosen = selection(self.user_options, self._admin_profiles, self._choice)
+        if chosen is None:
+            return
+        known = None
+        if self._built is not None and self._same(self._built[0], chosen):
+            known = self._built[1]
+        prefix = option(self.config, "ImageBuilder", "image_prefix", "")
+        admitted = await admit(
+            chosen, self.image, self._owner, self._side.client, prefix=str(prefix), known=known
+        )
+        if admitted is not None:
+            self._start_from(admitted)
 
     def _same(self, waited_for: Build, chosen: Selection) -> bool:
         """Whether it is what the hook waited for; the commit was filled in meanwhile."""
@@ -175,7 +178,7 @@ class ImageBuilderSpawner(FormChoice):
         self.user_options = options
         if self.orm_spawner is not None:
             self.orm_spawner.user_options = options
-            self.db.commit()
+            self.user.db.commit()
 
     async def start(self) -> Any:
         """KubeSpawner's own, which ends early where the image turns out to be unusable."""
@@ -214,6 +217,9 @@ class ImageBuilderSpawner(FormChoice):
         async with aclosing(build_progress(self._view, self.progress_interval)) as events:
             async for event in events:
                 yield event
+        # JupyterHub cancels this when the start has failed: KubeSpawner must not be in the midst
+        # of starting its watches then, which all servers share and which would never start again
+        await self._view.admitted.wait()
         async with aclosing(super().progress()) as events:
             async for event in events:
                 yield event

@@ -77,7 +77,8 @@ class WaitView:
     def __init__(self) -> None:
         self.stream: BuildStream | None = None
         self.note: str | None = None  #: what to say while there is no log
-        self.closed = asyncio.Event()
+        self.closed = asyncio.Event()  #: the wait is over, well or badly
+        self.admitted = asyncio.Event()  #: the server starts: the rest is KubeSpawner's
 
 
 def seats(fraction: float, concurrent_spawn_limit: int) -> int | None:

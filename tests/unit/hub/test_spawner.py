@@ -10,7 +10,7 @@ from tornado.web import HTTPError
 from traitlets.config import Config
 
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.errors import ServiceUnavailable
+from jupyterhub_imagebuilder.errors import RefNotFound, ServiceUnavailable
 from jupyterhub_imagebuilder.hub.shared import HubSide
 from jupyterhub_imagebuilder.hub.spawner import ImageBuilderSpawner
 
@@ -59,7 +59,7 @@ def make(service):
         spawner.user.groups = [SimpleNamespace(name="team")]
         spawner.user.settings = {"services": {"imagebuilder": object()}}
         spawner.orm_spawner = SimpleNamespace(name="", user_options=options, server=None)
-        spawner.db = Session()
+        spawner.user.db = Session()
         spawner.user_options = options or {}
         spawner._spawn_pending = True
         return spawner
@@ -84,14 +84,14 @@ async def test_a_repository_becomes_a_digest_and_ref_and_commit_are_saved(make, 
     assert (owner.name, owner.groups) == ("alice", {"team"})
     saved = {**options, SAVED: COMMIT}
     assert spawner.user_options == spawner.orm_spawner.user_options == saved
-    assert spawner.db.commits == 1
+    assert spawner.user.db.commits == 1
 
 
 async def test_a_restart_with_saved_options_stays_at_its_commit(make, service):
     spawner = make({"profile": "only-choice", TEXT: "git://h/r@main", SAVED: COMMIT})
     assert await spawn(spawner) == PINNED
     assert service.asked[0][2] == COMMIT
-    assert spawner.db.commits == 0
+    assert spawner.user.db.commits == 0
 
 
 async def test_a_request_without_a_profile_goes_through_the_same_gate(make, service):
@@ -307,10 +307,38 @@ async def test_progress_shows_the_log_and_then_the_pod(make, service):
             await asyncio.sleep(0)
     service.hold.set()
     await start
+    await spawner.load_user_options()
     messages = await page
     assert messages[-1] == "Pulling"
     assert "\n".join(messages[:-1]).startswith("Step 1\nStep 2\nThe image is there.")
     assert spawner._built[1].phase is Phase.BUILT
+
+
+async def test_the_progress_of_a_start_that_fails_never_gets_to_kubespawner(make, service):
+    """It would be cancelled while it starts the watches that all servers share."""
+    reached = []
+
+    class Pod(KubeSpawner):
+        async def progress(self):
+            reached.append(True)
+            yield {"message": "Pulling"}
+
+    service.answers = [RefNotFound("There is no such ref.")]
+    spawner = make({TEXT: "git://h/r"})
+    spawner.__class__ = type("S", (ImageBuilderSpawner, Pod), {"hub_side": spawner.hub_side})
+    spawner.clear_state()
+
+    async def read():
+        return [event async for event in spawner.progress()]
+
+    page = asyncio.create_task(read())
+    with pytest.raises(HTTPError, match="no such ref"):
+        await spawner.run_pre_spawn_hook()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    page.cancel()  # as JupyterHub does when the start is over
+    await asyncio.gather(page, return_exceptions=True)
+    assert reached == []
 
 
 async def test_an_image_that_cannot_run_ends_the_start(make):

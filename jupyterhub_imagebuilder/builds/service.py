@@ -38,6 +38,7 @@ from jupyterhub_imagebuilder.builds.ports import (
     RepoProvider,
 )
 from jupyterhub_imagebuilder.errors import (
+    AccessDenied,
     BuildFailed,
     BuildNotFound,
     ExecutorUnavailable,
@@ -72,6 +73,15 @@ class BuildSettings:
     history: int = 1000  #: finished builds that are remembered
 
 
+@dataclass(slots=True)
+class _Stop:
+    """A wish to end a build, and that it has ended."""
+
+    wished: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    by: str = ""
+
+
 class BuildService:
     """Resolves, looks up, builds, joins, adopts.
 
@@ -97,6 +107,7 @@ class BuildService:
         self._clock = clock
         self._builds: dict[str, Build] = {}  # by id, oldest first
         self._running: dict[str, Build] = {}  # by key: the build that requests join
+        self._stops: dict[str, _Stop] = {}  # by id of a build that is under way
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -145,6 +156,28 @@ class BuildService:
         """The builds that the viewer may see, newest first."""
         return [b for b in reversed(self._builds.values()) if b.visible_to(viewer)]
 
+    async def cancel(self, build_id: str, viewer: Owner) -> Build:
+        """End a build for everyone who waits for it, and return it when it has ended.
+
+        Cancelling one that is over changes nothing.
+
+        :raises BuildNotFound: there is none that the viewer may see.
+        :raises AccessDenied: somebody else asked for it first.
+        """
+        build = self.get(build_id, viewer)
+        asked = build.request.owner
+        if not viewer.admin and (viewer.kind, viewer.name) != (asked.kind, asked.name):
+            raise AccessDenied(
+                "Only the one who asked for this build first, or an admin, may stop it."
+            )
+        stop = self._stops.get(build_id)
+        if stop is not None:
+            if not stop.wished.is_set():
+                stop.by = viewer.name
+                stop.wished.set()
+            await stop.ended.wait()
+        return build
+
     def vouch(self, image: str, viewer: Owner) -> str:
         """The image name again, if a finished build that the viewer may see made it.
 
@@ -161,12 +194,12 @@ class BuildService:
     async def _request(self, spec: RepoSpec, owner: Owner, commit: str | None) -> Build:
         self._policy.check(spec)
         request = self._new_request(await self._resolve(spec, commit), owner)
-        if (build := self._joined(request)) is not None:
+        if (build := await self._joined(request)) is not None:
             return build
         digest = await self._registry.digest(request.image)
-        # another request may have come as far as this one while the registry was asked; between
-        # here and _begin nothing is awaited
-        if (build := self._joined(request)) is not None:
+        # another request may have come as far as this one while the registry was asked; where
+        # there is nothing to join, nothing is awaited from here to _begin
+        if (build := await self._joined(request)) is not None:
             return build
         if digest is not None:
             return self._found(request, digest)
@@ -192,11 +225,15 @@ class BuildService:
             created=self._clock.now(),
         )
 
-    def _joined(self, request: BuildRequest) -> Build | None:
-        build = self._running.get(request.key)
-        if build is not None:
-            build.join(request.owner)
-        return build
+    async def _joined(self, request: BuildRequest) -> Build | None:
+        """The build under way for that key; one that is being stopped is waited for."""
+        while (build := self._running.get(request.key)) is not None:
+            stop = self._stops[build.id]
+            if not stop.wished.is_set():
+                build.join(request.owner)
+                return build
+            await stop.ended.wait()
+        return None
 
     def _found(self, request: BuildRequest, digest: str) -> Build:
         """The registry has the image: the build that made it, or a record of the find."""
@@ -212,6 +249,7 @@ class BuildService:
     def _begin(self, build: Build, claim: Claim | None = None) -> Build:
         self._remember(build)
         self._running[build.request.key] = build
+        self._stops[build.id] = _Stop()
         self._spawn(self._carry_out(build, claim), build.request.name)
         return build
 
@@ -229,8 +267,8 @@ class BuildService:
                 build.fail(error, self._clock.now())
         finally:
             # only now: a request that comes later must not join a build that is over
-            if self._running.get(build.request.key) is build:
-                del self._running[build.request.key]
+            del self._running[build.request.key]
+            self._stops.pop(build.id).ended.set()
 
     async def _attempt(self, build: Build, claim: Claim | None) -> ImageBuilderError | None:
         """Try to get the image; what is returned is why there is none."""
@@ -239,7 +277,7 @@ class BuildService:
             if claim is None:
                 claim = await self._claim(build)
             if claim is not None:
-                await self._see_through(build, claim)
+                await self._unless_stopped(build, claim)
         except ImageBuilderError as why:
             log.info("%s: %s: %s", build.request.name, why.reason, why.message)
             error = why
@@ -257,6 +295,27 @@ class BuildService:
             if error:
                 await asyncio.wait({removal}, timeout=_REMOVE_PATIENCE)
         return error
+
+    async def _unless_stopped(self, build: Build, claim: Claim) -> None:
+        """See a build through, up to the moment at which somebody wants it to end.
+
+        Only this is cut short: a claim that is under way has to say which pod it made.
+        """
+        stop = self._stops[build.id]
+        stopping = asyncio.create_task(stop.wished.wait())
+        working = asyncio.create_task(self._see_through(build, claim))
+        if stop.wished.is_set():
+            working.cancel()
+        try:
+            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (working, stopping):
+                task.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
+        if not working.cancelled():
+            working.result()
+        if not build.over:
+            raise BuildFailed(f"{stop.by} stopped this build.", Reason.CANCELLED)
 
     async def _claim(self, build: Build) -> Claim | None:
         """Start the build or adopt it; None when it turns out to be built already."""

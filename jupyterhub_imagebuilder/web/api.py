@@ -1,4 +1,4 @@
-"""The REST API: start and observe are separate verbs.  See docs/reference/rest-api.md."""
+"""The REST API: start, observe and cancel are separate verbs.  See docs/reference/rest-api.md."""
 
 from __future__ import annotations
 
@@ -49,6 +49,15 @@ class BuildHandler(Handler):
         """Show one build."""
         owner = (await self.principal()).owner
         self.answer(build_document(self.backend.ready().get(build_id, owner)))
+
+
+class CancelHandler(Handler):
+    """``/api/builds/<id>/cancel``."""
+
+    async def post(self, build_id: str) -> None:
+        """End a build for everyone; one that is over stays as it ended."""
+        owner = (await self.principal()).owner
+        self.answer(build_document(await self.backend.ready().cancel(build_id, owner)))
 
 
 class EventsHandler(StreamingHandler):

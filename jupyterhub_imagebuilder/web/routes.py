@@ -17,6 +17,7 @@ ROUTES: tuple[tuple[str, type[Handler]], ...] = (
     (r"api/builds", api.BuildsHandler),
     (r"api/builds/([^/]+)", api.BuildHandler),
     (r"api/builds/([^/]+)/events", api.EventsHandler),
+    (r"api/builds/([^/]+)/cancel", api.CancelHandler),
     (r"api/images", api.ImagesHandler),
     (r"health", ops.HealthHandler),
     (r"versions", ops.VersionsHandler),

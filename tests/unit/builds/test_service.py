@@ -12,6 +12,7 @@ from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.ports import Ended, Pushed
 from jupyterhub_imagebuilder.builds.service import BuildService, BuildSettings
 from jupyterhub_imagebuilder.errors import (
+    AccessDenied,
     BuildFailed,
     BuildNotFound,
     ExecutorUnavailable,
@@ -287,6 +288,59 @@ async def test_a_failed_build_that_lingers_is_removed_and_built_again(world):
     world.executor.admit.set()
     assert (await end(build)).phase is Phase.BUILT
     assert len(world.executor.created) == 1
+
+
+async def test_who_asked_first_or_an_admin_may_stop_a_build_and_nobody_else(world):
+    world.executor.manual = True
+    service = world.service()
+    build = await service.request(REPO, ALICE)
+    with pytest.raises(BuildNotFound):
+        await service.cancel(build.id, BOB)
+    await service.request(REPO, BOB)
+    with pytest.raises(AccessDenied):
+        await service.cancel(build.id, BOB)
+    await settle()
+    pod = world.executor.build(build.request.name)
+    assert await service.cancel(build.id, ALICE) is build
+    assert (build.phase, build.reason) == (Phase.CANCELLED, Reason.CANCELLED)
+    assert build.message == "alice stopped this build."
+    assert [claim.uid for claim in world.executor.removed] == [pod.uid]
+    assert await service.cancel(build.id, ADMIN) is build  # again: nothing changes
+    assert len(world.executor.removed) == 1
+
+
+async def test_a_build_is_stopped_while_it_is_claimed_and_leaves_no_pod(world):
+    service = world.service()
+    world.executor.admit.clear()
+    build = await service.request(REPO, ALICE)
+    await settle()
+    stopping = asyncio.create_task(service.cancel(build.id, ALICE))
+    await settle()
+    world.executor.admit.set()
+    await stopping
+    assert build.phase is Phase.CANCELLED
+    assert len(world.executor.removed) == len(world.executor.created) == 1
+
+
+async def test_a_request_while_a_build_is_stopped_gets_a_build_of_its_own(world):
+    service = world.service()
+    world.executor.admit.clear()
+    first = await service.request(REPO, ALICE)
+    stopping = asyncio.create_task(service.cancel(first.id, ALICE))
+    second = asyncio.create_task(service.request(REPO, BOB))
+    await settle()
+    assert not second.done()
+    world.executor.admit.set()
+    await stopping
+    assert await second is not first
+    assert (await end(await second)).phase is Phase.BUILT
+
+
+async def test_what_is_over_stays_as_it_ended(world):
+    service = world.service()
+    build = await service.request(REPO, ALICE)
+    await end(build)
+    assert (await service.cancel(build.id, ALICE)).phase is Phase.BUILT
 
 
 async def test_after_a_restart_builds_under_way_are_adopted(world):

@@ -19,7 +19,7 @@ from jupyterhub_imagebuilder.builds.model import (
     RepoSpec,
     ResolvedRef,
 )
-from jupyterhub_imagebuilder.errors import BuildNotFound, ImageUnknown
+from jupyterhub_imagebuilder.errors import BuildFailed, BuildNotFound, ImageUnknown, Reason
 from jupyterhub_imagebuilder.health import Health
 from jupyterhub_imagebuilder.web.auth import Authenticator
 from jupyterhub_imagebuilder.web.base import Backend
@@ -125,6 +125,14 @@ class FakeBuilds:
         build = self.known.get(build_id)
         if build is None or not build.visible_to(viewer):
             raise BuildNotFound("There is no such build, or it is not yours.")
+        return build
+
+    async def cancel(self, build_id, viewer):
+        build = self.get(build_id, viewer)
+        self.asked.append(("cancel", build_id, viewer))
+        if self.error:
+            raise self.error
+        build.fail(BuildFailed(f"{viewer.name} stopped this build.", Reason.CANCELLED), 1003.0)
         return build
 
     def list(self, viewer):

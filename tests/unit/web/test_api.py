@@ -8,6 +8,7 @@ from jupyterhub_imagebuilder.builds.events import Gap, LogLine
 from jupyterhub_imagebuilder.builds.model import Owner, OwnerKind
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.errors import (
+    AccessDenied,
     BuildFailed,
     ProviderUnavailable,
     Reason,
@@ -176,6 +177,28 @@ class TestGetBuilds:
         for path, token in (("api/builds/a", BOB), ("api/builds/x", ALICE)):
             status, error = await web.json("GET", path, token=token)
             assert (status, error["reason"]) == (404, "build-not-found")
+
+
+class TestCancel:
+    async def test_it_answers_with_the_build_as_it_ended(self, web):
+        await web.post("api/builds", {"repository": REPOSITORY})
+        status, build = await web.json("POST", "api/builds/b1/cancel")
+        assert status == 200
+        assert (build["phase"], build["reason"]) == ("cancelled", "cancelled")
+        assert build["message"] == "alice stopped this build."
+
+    async def test_who_may_not_is_told_so(self, web):
+        await web.post("api/builds", {"repository": REPOSITORY})
+        web.builds.error = AccessDenied("Only the one who asked for this build first may stop it.")
+        status, error = await web.json("POST", "api/builds/b1/cancel")
+        assert (status, error["reason"]) == (403, "access-denied")
+
+    @pytest.mark.parametrize(("token", "expected"), [(BOB, 404), (None, 401)])
+    async def test_a_build_of_somebody_else_is_not_there(self, web, token, expected):
+        await web.post("api/builds", {"repository": REPOSITORY})
+        status, _ = await web.json("POST", "api/builds/b1/cancel", token=token)
+        assert status == expected
+        assert not web.builds.known["b1"].over
 
 
 class TestEvents:

@@ -17,8 +17,10 @@ from traitlets.config import Application, Config
 
 from jupyterhub_imagebuilder import __version__, configuration, process
 from jupyterhub_imagebuilder.assembly import REGISTRY_CLASS, Plan
+from jupyterhub_imagebuilder.builds.execution import Patience
 from jupyterhub_imagebuilder.builds.naming import split_prefix
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
+from jupyterhub_imagebuilder.builds.queue import QueueLimits
 from jupyterhub_imagebuilder.configuration import ConfigurationError
 from jupyterhub_imagebuilder.errors import ImageBuilderError, ServiceUnavailable
 from jupyterhub_imagebuilder.server import Service
@@ -117,6 +119,14 @@ class ImageBuilder(Application):
         """,
     ).tag(config=True)
 
+    authenticate_metrics = Bool(
+        default_value=True,
+        help="""
+        Whether `GET /metrics` needs a token: of a hub's admin, of a service of the hub that may
+        use this one, or of `api_tokens_file`. The metrics name neither users nor repositories.
+        """,
+    ).tag(config=True)
+
     executor_class = Unicode(
         "jupyterhub_imagebuilder.executors.kubernetes.executor.KubernetesExecutor",
         help="Import string of the class that carries out builds.",
@@ -158,6 +168,30 @@ class ImageBuilder(Application):
         30.0,
         min=0.0,
         help="Seconds within which a pushed image has to be readable from the registry.",
+    ).tag(config=True)
+
+    max_builds = Integer(
+        32,
+        min=0,
+        help="Builds that run at once; more wait in a queue, fair between users.  0 is any number.",
+    ).tag(config=True)
+
+    max_builds_per_user = Integer(
+        4, min=0, help="Builds of one user that run at once.  0 is any number."
+    ).tag(config=True)
+
+    max_builds_per_repository = Integer(
+        0, min=0, help="Builds of one repository that run at once.  0 is any number."
+    ).tag(config=True)
+
+    max_waiting = Integer(
+        1000,
+        min=0,
+        help="Builds that wait in the queue; further ones are refused.  0 is any number.",
+    ).tag(config=True)
+
+    queue_timeout = Float(
+        3600.0, min=0.0, help="Seconds that a build waits for its turn at most."
     ).tag(config=True)
 
     @default("log_level")
@@ -255,7 +289,13 @@ class ImageBuilder(Application):
             provider_classes=tuple(self.provider_classes),
             policy=SpecPolicy(tuple(self.allowed_specs), tuple(self.banned_specs)),
             linger=self.linger,
-            confirm_timeout=self.confirm_timeout,
+            limits=QueueLimits(
+                running=self.max_builds,
+                per_user=self.max_builds_per_user,
+                per_repository=self.max_builds_per_repository,
+                waiting=self.max_waiting,
+            ),
+            patience=Patience(confirm=self.confirm_timeout, queue=self.queue_timeout),
         )
 
     def verify(self) -> None:

@@ -14,8 +14,10 @@ from traitlets.config import Application
 
 from jupyterhub_imagebuilder import configuration
 from jupyterhub_imagebuilder.builds import naming
+from jupyterhub_imagebuilder.builds.execution import Patience
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
-from jupyterhub_imagebuilder.builds.ports import Clock, Executor, RepoProvider
+from jupyterhub_imagebuilder.builds.ports import BuildObserver, Clock, Executor, RepoProvider
+from jupyterhub_imagebuilder.builds.queue import QueueLimits
 from jupyterhub_imagebuilder.builds.service import BuildService, BuildSettings
 from jupyterhub_imagebuilder.configuration import ConfigurationError
 from jupyterhub_imagebuilder.errors import ImageBuilderError
@@ -40,7 +42,8 @@ class Plan:
     provider_classes: Sequence[str]
     policy: SpecPolicy
     linger: float  #: seconds
-    confirm_timeout: float  #: seconds
+    limits: QueueLimits
+    patience: Patience
 
 
 class ExecutorAdapter(Executor, Protocol):
@@ -66,12 +69,21 @@ class Assembly:
     """The adapters, their start and their end.
 
     :param parent: hands its configuration down to the adapters.
+    :param observer: is told what happens to builds.
     """
 
-    def __init__(self, plan: Plan, *, parent: Application, clock: Clock) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        parent: Application,
+        clock: Clock,
+        observer: BuildObserver | None = None,
+    ) -> None:
         self._plan = plan
         self._parent = parent
         self._clock = clock
+        self._observer = observer
         self._closers: list[Any] = []  # in the order in which they were made
         self._builds: BuildService | None = None
         self.build_image: str | None = None
@@ -148,7 +160,8 @@ class Assembly:
             settings=executor.build_settings,
             platform=executor.platform,
             linger=plan.linger,
-            confirm_timeout=plan.confirm_timeout,
+            limits=plan.limits,
+            patience=plan.patience,
         )
         return executor, BuildService(
             providers=providers,
@@ -157,6 +170,7 @@ class Assembly:
             policy=plan.policy,
             settings=settings,
             clock=clock,
+            observer=self._observer,
         )
 
     def _owned(self, adapter: Any) -> Any:

@@ -33,6 +33,8 @@ _BINDERHUB = {
     "BinderHub.base_url": "ImageBuilder.base_url",
     "BinderHub.banned_specs": "ImageBuilder.banned_specs",
     "BinderHub.repo_providers": "ImageBuilder.provider_classes",
+    "BinderHub.concurrent_build_limit": "ImageBuilder.max_builds",
+    "BinderHub.per_repo_quota": "ImageBuilder.max_builds_per_repository",
     "BinderHub.build_class": "ImageBuilder.executor_class",
     "BinderHub.build_image": f"{_EXECUTOR}.build_image",
     "BinderHub.build_namespace": f"{_EXECUTOR}.namespace",

@@ -3,6 +3,7 @@
     ImageBuilderError
     ├── SpecInvalid            the text does not name a repository and ref
     ├── SpecForbidden          it does, but this user may not build it
+    ├── QuotaExceeded          a limit on builds is reached
     ├── RefNotFound            the repository or the ref is not there, or not public
     ├── ProviderUnavailable    the repository's host does not answer
     ├── RegistryUnavailable    the registry does not answer
@@ -97,6 +98,13 @@ class SpecForbidden(ImageBuilderError):
 
     reason = Reason.SPEC_FORBIDDEN
     status = 403
+
+
+class QuotaExceeded(ImageBuilderError):
+    """A limit on builds is reached."""
+
+    reason = Reason.QUOTA
+    status = 429
 
 
 class RefNotFound(ImageBuilderError):

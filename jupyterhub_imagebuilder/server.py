@@ -18,6 +18,7 @@ from jupyterhub_imagebuilder.assembly import Assembly
 from jupyterhub_imagebuilder.clock import SystemClock
 from jupyterhub_imagebuilder.configuration import ConfigurationError
 from jupyterhub_imagebuilder.health import Health
+from jupyterhub_imagebuilder.metrics import Metrics, process_registry
 from jupyterhub_imagebuilder.web.base import Backend
 from jupyterhub_imagebuilder.web.routes import application
 from jupyterhub_imagebuilder.web.sse import Streams
@@ -65,11 +66,20 @@ class Service:
         :raises ConfigurationError: it cannot listen, or the configuration cannot be meant.
         """
         self._health = Health(clock=self._clock)
+        streams = Streams(self._clock)
+        self._metrics = Metrics(
+            registry=process_registry(),
+            clock=self._clock,
+            queued=self._queued,
+            viewers=streams.__len__,
+        )
         self._backend = Backend(
             authenticator=self._app.authenticator(),
-            streams=Streams(self._clock),
+            streams=streams,
             health=self._health,
             versions=self._versions,
+            metrics=self._metrics.render,
+            authenticate_metrics=self._app.authenticate_metrics,
             token_in_url=self._app.allow_token_in_url,
         )
         self._health.watch({"service": self._check})
@@ -100,7 +110,9 @@ class Service:
             self._refuse(self._mistake)
             return
         try:
-            self._assembly = Assembly(self._app.plan(), parent=self._app, clock=self._clock)
+            self._assembly = Assembly(
+                self._app.plan(), parent=self._app, clock=self._clock, observer=self._metrics
+            )
             self._backend.builds = await self._assembly.start(self._delayed)
         except ConfigurationError as error:
             self._refuse(error)
@@ -124,6 +136,10 @@ class Service:
 
     async def _check(self) -> None:
         self._backend.ready()
+
+    def _queued(self) -> int:
+        builds = self._backend.builds
+        return builds.queued if builds is not None else 0
 
     def _versions(self) -> dict[str, Any]:
         image = self._assembly.build_image if self._assembly else None

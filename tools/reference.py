@@ -1,10 +1,10 @@
-"""Write the reference pages that follow from the code: all options, and all reasons.
+"""Write the reference pages that follow from the code: all options, reasons and metrics.
 
-    python tools/reference.py            write docs/reference/{configuration,reasons}.md
+    python tools/reference.py            write docs/reference/{configuration,metrics,reasons}.md
     python tools/reference.py --check    say which of them is out of date, exit code 1
 
 The options are the configurable traits that classes of this package define; the text of a reason is
-the ``#:`` comment behind its member in ``errors.py``.
+the ``#:`` comment behind its member in ``errors.py``; a metric is a family of ``metrics.py``.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import traitlets
+from prometheus_client import CollectorRegistry
 from traitlets.config import Configurable
 
 import jupyterhub_imagebuilder
-from jupyterhub_imagebuilder import errors
+from jupyterhub_imagebuilder import errors, metrics
+from jupyterhub_imagebuilder.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,10 +167,39 @@ def reasons() -> Iterator[tuple[errors.Reason, str]]:
                     yield errors.Reason[line.targets[0].id], text
 
 
+def metrics_page() -> str:
+    """``metrics.md``: one row per metric."""
+    registry = CollectorRegistry()
+    metrics.Metrics(registry=registry, clock=SystemClock(), queued=int, viewers=int)
+    types = {metric.name: metric.type for metric in registry.collect()}
+    out = [
+        GENERATED,
+        "# Metrics\n",
+        (
+            "What `GET /metrics` answers with, in Prometheus' text format; how to read it is in "
+            "[](../how-to/monitor.md). Beside these it has what prometheus_client knows of the "
+            "process: `process_*` and `python_info`. A `reason` is one of [](reasons.md), and "
+            "empty where nothing went wrong. The names are stable.\n"
+        ),
+        "| metric | type | labels | what it says |",
+        "|---|---|---|---|",
+    ]
+    for family in sorted(metrics.FAMILIES):
+        type_ = types[family.name]
+        # a counter's samples have a suffix that the client adds
+        name = family.name + ("_total" if type_ == "counter" else "")
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        out.append(f"| `{name}` | {type_} | {labels} | {family.help} |")
+    buckets = ", ".join(f"{bound:g}" for bound in metrics.BUCKETS)
+    out.append(f"\nThe buckets of the histograms, in seconds: {buckets}.")
+    return "\n".join(out) + "\n"
+
+
 def pages() -> dict[Path, str]:
     """All generated pages with what they have to say."""
     return {
         PAGES / "configuration.md": configuration_page(),
+        PAGES / "metrics.md": metrics_page(),
         PAGES / "reasons.md": reasons_page(),
     }
 

@@ -8,6 +8,7 @@ from jupyterhub_imagebuilder.builds.events import Event, Gap, LogLine, PhaseChan
 from jupyterhub_imagebuilder.builds.feed import Feed
 from jupyterhub_imagebuilder.builds.model import BuildRequest, Owner, OwnerKind
 from jupyterhub_imagebuilder.builds.phases import Phase, may_follow
+from jupyterhub_imagebuilder.builds.ports import BuildObserver, Unobserved
 from jupyterhub_imagebuilder.errors import ImageBuilderError, Reason
 
 _MESSAGES = {
@@ -18,10 +19,14 @@ _MESSAGES = {
 
 
 class Build:
-    """A build as its viewers see it.  It ends once, with one terminal event."""
+    """A build as its viewers see it.  It ends once, with one terminal event.
 
-    def __init__(self, request: BuildRequest) -> None:
+    :param observer: is told of its phases.
+    """
+
+    def __init__(self, request: BuildRequest, observer: BuildObserver | None = None) -> None:
         self.request = request
+        self._observer = observer or Unobserved()
         self.phase = Phase.WAITING
         self.message = "Waiting for the build to start"
         self.reason: Reason | None = None
@@ -31,7 +36,7 @@ class Build:
         self._feed = Feed()
         self._owners: set[tuple[OwnerKind, str]] = set()
         self.join(request.owner)
-        self._feed.append(PhaseChanged(self.phase, self.message))
+        self._enter(PhaseChanged(self.phase, self.message))
 
     @property
     def id(self) -> str:
@@ -110,3 +115,4 @@ class Build:
         self.phase = event.phase
         self.message = event.message
         self._feed.append(event)
+        self._observer.entered(self.request, event, cached=self.cached)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from jupyterhub_imagebuilder.builds.events import Gap, LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.model import BuildRequest, ImageName, RepoSpec, ResolvedRef
-from jupyterhub_imagebuilder.errors import BuildFailed
+from jupyterhub_imagebuilder.errors import BuildFailed, Reason
 
 
 class Clock(Protocol):
@@ -128,3 +128,41 @@ class Executor(Protocol):
 
     async def check(self) -> None:
         """Return when builds can be carried out; raise :class:`ExecutorUnavailable` if not."""
+
+
+class RequestOutcome(StrEnum):
+    """What a request for an image led to."""
+
+    FOUND = "found"  #: the registry has the image
+    JOINED = "joined"  #: a build under way will make it
+    STARTED = "started"  #: a build began
+    REFUSED = "refused"  #: an error, which has a reason
+
+
+class BuildObserver(Protocol):
+    """Is told what happens, at the moment it happens, to count it.  Never raises, never waits."""
+
+    def requested(self, outcome: RequestOutcome, reason: Reason | None = None) -> None:
+        """Somebody asked for an image; ``reason`` says why it was refused."""
+
+    def claimed(self, request: BuildRequest, state: ClaimState) -> None:
+        """A build got its claim: what was not created now is seen from its end, or its middle."""
+
+    def entered(self, request: BuildRequest, event: PhaseChanged, *, cached: bool) -> None:
+        """A build began, entered a phase or has news of it, or ended.
+
+        :param cached: it is built, but nothing was left to do.
+        """
+
+
+class Unobserved:
+    """The observer where nobody counts."""
+
+    def requested(self, outcome: RequestOutcome, reason: Reason | None = None) -> None:
+        """Ignore it."""
+
+    def claimed(self, request: BuildRequest, state: ClaimState) -> None:
+        """Ignore it."""
+
+    def entered(self, request: BuildRequest, event: PhaseChanged, *, cached: bool) -> None:
+        """Ignore it."""

@@ -12,15 +12,14 @@ import logging
 import re
 import uuid
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 from jupyterhub_imagebuilder.builds import naming
 from jupyterhub_imagebuilder.builds.build import Build
+from jupyterhub_imagebuilder.builds.execution import Execution, Patience
 from jupyterhub_imagebuilder.builds.model import (
     BuildRequest,
-    ImageName,
     Owner,
     RepoSpec,
     ResolvedRef,
@@ -28,33 +27,28 @@ from jupyterhub_imagebuilder.builds.model import (
 from jupyterhub_imagebuilder.builds.parse import parse, provider_of
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.ports import (
+    BuildObserver,
     Claim,
-    ClaimState,
     Clock,
-    Ended,
     Executor,
-    Pushed,
     Registry,
     RepoProvider,
+    RequestOutcome,
+    Unobserved,
 )
+from jupyterhub_imagebuilder.builds.queue import BuildQueue, QueueLimits
 from jupyterhub_imagebuilder.errors import (
     AccessDenied,
-    BuildFailed,
     BuildNotFound,
     ExecutorUnavailable,
     ImageBuilderError,
     ImageUnknown,
-    Reason,
-    RegistryDenied,
-    RegistryUnavailable,
     SpecInvalid,
 )
 
 log = logging.getLogger(__name__)
 
 _FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-#: How often the name of a build that is over may be met before its build is given up.
-_CLAIM_ATTEMPTS = 5
 #: Longest time between attempts to remove what a finished build left, in seconds.
 _REMOVE_DELAY = 60.0
 #: Seconds for which the end of a failed build waits until its remains are removed.
@@ -69,17 +63,9 @@ class BuildSettings:
     settings: Mapping[str, object] = field(default_factory=dict)  #: what else changes the image
     platform: str = "linux/amd64"
     linger: float = 60.0  #: seconds for which what a finished build left stays
-    confirm_timeout: float = 30.0  #: seconds within which a pushed image has to be readable
     history: int = 1000  #: finished builds that are remembered
-
-
-@dataclass(slots=True)
-class _Stop:
-    """A wish to end a build, and that it has ended."""
-
-    wished: asyncio.Event = field(default_factory=asyncio.Event)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    by: str = ""
+    limits: QueueLimits = field(default_factory=QueueLimits)  #: on what runs and waits at once
+    patience: Patience = field(default_factory=Patience)
 
 
 class BuildService:
@@ -98,6 +84,7 @@ class BuildService:
         policy: SpecPolicy,
         settings: BuildSettings,
         clock: Clock,
+        observer: BuildObserver | None = None,
     ) -> None:
         self._providers = providers
         self._registry = registry
@@ -105,10 +92,16 @@ class BuildService:
         self._policy = policy
         self._settings = settings
         self._clock = clock
+        self._observer = observer or Unobserved()
         self._builds: dict[str, Build] = {}  # by id, oldest first
-        self._running: dict[str, Build] = {}  # by key: the build that requests join
-        self._stops: dict[str, _Stop] = {}  # by id of a build that is under way
+        self._running: dict[str, Execution] = {}  # by key: the build that requests join
+        self._queue = BuildQueue(settings.limits)
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def queued(self) -> int:
+        """How many builds wait for their turn."""
+        return len(self._queue)
 
     async def start(self) -> None:
         """Adopt what an earlier process left under way.
@@ -118,7 +111,7 @@ class BuildService:
         for claim in await self._executor.found():
             if claim.request.key not in self._running:
                 log.info("adopting %s (%s)", claim.request.name, claim.state)
-                self._begin(Build(claim.request), claim)
+                self._begin(Build(claim.request, self._observer), claim)
 
     async def stop(self) -> None:
         """End all tasks and streams of this process; builds go on in the executor."""
@@ -136,7 +129,11 @@ class BuildService:
         :returns: a build that is over where the image was found, else the one that is under way.
         :raises ImageBuilderError: it cannot be built, or cannot be told.
         """
-        return await self._request(parse(text, self._providers), owner, commit)
+        try:
+            return await self._request(parse(text, self._providers), owner, commit)
+        except ImageBuilderError as error:
+            self._observer.requested(RequestOutcome.REFUSED, error.reason)
+            raise
 
     async def request_spec(self, provider: str, spec: str, owner: Owner) -> Build:
         """The same for a spec in BinderHub's form."""
@@ -170,12 +167,10 @@ class BuildService:
             raise AccessDenied(
                 "Only the one who asked for this build first, or an admin, may stop it."
             )
-        stop = self._stops.get(build_id)
-        if stop is not None:
-            if not stop.wished.is_set():
-                stop.by = viewer.name
-                stop.wished.set()
-            await stop.ended.wait()
+        execution = self._running.get(build.request.key)
+        if execution is not None and execution.build is build:
+            execution.stop(viewer.name)
+            await execution.ended.wait()
         return build
 
     def vouch(self, image: str, viewer: Owner) -> str:
@@ -202,8 +197,11 @@ class BuildService:
         if (build := await self._joined(request)) is not None:
             return build
         if digest is not None:
+            self._observer.requested(RequestOutcome.FOUND)
             return self._found(request, digest)
-        return self._begin(Build(request))
+        self._queue.check_room()
+        self._observer.requested(RequestOutcome.STARTED)
+        return self._begin(Build(request, self._observer))
 
     async def _resolve(self, spec: RepoSpec, commit: str | None) -> ResolvedRef:
         if commit is None:
@@ -227,12 +225,12 @@ class BuildService:
 
     async def _joined(self, request: BuildRequest) -> Build | None:
         """The build under way for that key; one that is being stopped is waited for."""
-        while (build := self._running.get(request.key)) is not None:
-            stop = self._stops[build.id]
-            if not stop.wished.is_set():
-                build.join(request.owner)
-                return build
-            await stop.ended.wait()
+        while (execution := self._running.get(request.key)) is not None:
+            if not execution.stopping:
+                execution.build.join(request.owner)
+                self._observer.requested(RequestOutcome.JOINED)
+                return execution.build
+            await execution.ended.wait()
         return None
 
     def _found(self, request: BuildRequest, digest: str) -> Build:
@@ -248,9 +246,18 @@ class BuildService:
 
     def _begin(self, build: Build, claim: Claim | None = None) -> Build:
         self._remember(build)
-        self._running[build.request.key] = build
-        self._stops[build.id] = _Stop()
-        self._spawn(self._carry_out(build, claim), build.request.name)
+        execution = Execution(
+            build,
+            claim,
+            executor=self._executor,
+            registry=self._registry,
+            queue=self._queue,
+            patience=self._settings.patience,
+            clock=self._clock,
+            observer=self._observer,
+        )
+        self._running[build.request.key] = execution
+        self._spawn(self._carry_out(execution), build.request.name)
         return build
 
     def _remember(self, build: Build) -> None:
@@ -259,126 +266,27 @@ class BuildService:
         for old in [b.id for b in self._builds.values() if b.over][: max(excess, 0)]:
             del self._builds[old]
 
-    async def _carry_out(self, build: Build, claim: Claim | None) -> None:
+    async def _carry_out(self, execution: Execution) -> None:
         """See one build through to its terminal event."""
+        build = execution.build
         try:
-            error = await self._attempt(build, claim)
+            error = await execution.attempt()
+            if execution.claim is not None:
+                # what failed goes at once, before anyone hears of it: a pod that cannot start is
+                # still there, and the next try would meet it; the rest stays for others to see
+                linger = 0.0 if error else self._settings.linger
+                removal = self._spawn(
+                    self._remove(execution.claim, linger), f"remove {execution.claim.uid}"
+                )
+                if error:
+                    await asyncio.wait({removal}, timeout=_REMOVE_PATIENCE)
             if error is not None:
                 build.fail(error, self._clock.now())
         finally:
+            execution.leave_queue()
             # only now: a request that comes later must not join a build that is over
             del self._running[build.request.key]
-            self._stops.pop(build.id).ended.set()
-
-    async def _attempt(self, build: Build, claim: Claim | None) -> ImageBuilderError | None:
-        """Try to get the image; what is returned is why there is none."""
-        error: ImageBuilderError | None = None
-        try:
-            if claim is None:
-                claim = await self._claim(build)
-            if claim is not None:
-                await self._unless_stopped(build, claim)
-        except ImageBuilderError as why:
-            log.info("%s: %s: %s", build.request.name, why.reason, why.message)
-            error = why
-        except Exception:
-            log.exception("%s: a fault of the image builder", build.request.name)
-            error = BuildFailed(
-                "The image builder made a mistake; its log says more. Please try again.",
-                Reason.INTERNAL,
-            )
-        if claim is not None:
-            # what failed goes at once, before anyone hears of it: a pod that cannot start is still
-            # there, and the next try would meet it; the rest stays for other processes to see
-            linger = 0.0 if error else self._settings.linger
-            removal = self._spawn(self._remove(claim, linger), f"remove {claim.uid}")
-            if error:
-                await asyncio.wait({removal}, timeout=_REMOVE_PATIENCE)
-        return error
-
-    async def _unless_stopped(self, build: Build, claim: Claim) -> None:
-        """See a build through, up to the moment at which somebody wants it to end.
-
-        Only this is cut short: a claim that is under way has to say which pod it made.
-        """
-        stop = self._stops[build.id]
-        stopping = asyncio.create_task(stop.wished.wait())
-        working = asyncio.create_task(self._see_through(build, claim))
-        if stop.wished.is_set():
-            working.cancel()
-        try:
-            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (working, stopping):
-                task.cancel()
-            await asyncio.gather(working, stopping, return_exceptions=True)
-        if not working.cancelled():
-            working.result()
-        if not build.over:
-            raise BuildFailed(f"{stop.by} stopped this build.", Reason.CANCELLED)
-
-    async def _claim(self, build: Build) -> Claim | None:
-        """Start the build or adopt it; None when it turns out to be built already."""
-        for _ in range(_CLAIM_ATTEMPTS):
-            claim = await self._executor.claim(build.request)
-            if claim.state is not ClaimState.FINISHED:
-                return claim
-            digest = await self._registry.digest(build.request.image, fresh=True)
-            if digest is not None:
-                build.complete(digest, self._clock.now(), cached=True)
-                return None
-            await self._executor.remove(claim)
-        raise BuildFailed(
-            "Another build of this repository keeps getting in the way; please try again.",
-            Reason.EXECUTOR_LOST,
-        )
-
-    async def _see_through(self, build: Build, claim: Claim) -> None:
-        """Follow the build to its end, or to the moment from which the registry has its image."""
-        async with aclosing(self._executor.follow(claim)) as observations:
-            async for observation in observations:
-                if isinstance(observation, Pushed):
-                    digest = await self._pushed(build.request.image)
-                elif not isinstance(observation, Ended):
-                    build.observe(observation)
-                    continue
-                elif observation.error is not None:
-                    raise observation.error
-                else:
-                    digest = await self._confirm(build.request.image)
-                if digest is not None:
-                    build.complete(digest, self._clock.now())
-                    return
-        raise BuildFailed("The build ended without a word.", Reason.EXECUTOR_LOST)
-
-    async def _pushed(self, image: ImageName) -> str | None:
-        """The digest of what was just pushed; None leaves the question to the build's end."""
-        try:
-            return await self._registry.digest(image, fresh=True)
-        except (RegistryUnavailable, RegistryDenied) as error:
-            log.info("%s: cannot be read back yet: %s", image, error.message)
-            return None
-
-    async def _confirm(self, image: ImageName) -> str:
-        """The digest that was pushed: a registry may need a moment until it can be read back."""
-        deadline = self._clock.now() + self._settings.confirm_timeout
-        delay = 0.1
-        while True:
-            try:
-                digest = await self._registry.digest(image, fresh=True)
-            except RegistryUnavailable:
-                if self._clock.now() >= deadline:
-                    raise
-            else:
-                if digest is not None:
-                    return digest
-                if self._clock.now() >= deadline:
-                    raise BuildFailed(
-                        "The image was built, but it cannot be read back from the registry.",
-                        Reason.PUSH_FAILED,
-                    )
-            await self._clock.sleep(delay)
-            delay = min(delay * 2, 2.0)
+            execution.ended.set()
 
     async def _remove(self, claim: Claim, linger: float) -> None:
         """Remove what a build left, in ``linger`` seconds, and try until it is done."""

@@ -46,6 +46,8 @@ class Backend:
     streams: Streams
     health: Health
     versions: Callable[[], Mapping[str, Any]]
+    metrics: Callable[[], bytes] = bytes  #: the text that ``/metrics`` answers with
+    authenticate_metrics: bool = True  #: whether that needs a token
     token_in_url: bool = True  #: whether ``GET /build`` takes a token from the query
     builds: BuildService | None = None  #: None until the domain has started
     obstacle: str = "The image builder is starting; try again in a moment."  #: why it is None

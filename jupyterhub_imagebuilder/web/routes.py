@@ -20,6 +20,7 @@ ROUTES: tuple[tuple[str, type[Handler]], ...] = (
     (r"api/builds/([^/]+)/cancel", api.CancelHandler),
     (r"api/images", api.ImagesHandler),
     (r"health", ops.HealthHandler),
+    (r"metrics", ops.MetricsHandler),
     (r"versions", ops.VersionsHandler),
     (r"", ops.VersionsHandler),
 )
@@ -52,7 +53,8 @@ def log_request(handler: RequestHandler) -> None:
     request = handler.request
     path = _USERINFO.sub(r"\1", request.path)
     # probes ask for these every few seconds, for ever
-    probed = isinstance(handler, ops.HealthHandler | ops.VersionsHandler)
+    probes = ops.HealthHandler | ops.MetricsHandler | ops.VersionsHandler
+    probed = isinstance(handler, probes)
     level = logging.DEBUG if probed else logging.INFO
     milliseconds = 1000 * request.request_time()
     log.log(level, "%s %s %d %.1f ms", request.method, path, handler.get_status(), milliseconds)

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from jupyterhub_imagebuilder.app import ImageBuilder
+from jupyterhub_imagebuilder.builds.execution import Patience
+from jupyterhub_imagebuilder.builds.queue import QueueLimits
 from jupyterhub_imagebuilder.configuration import ConfigurationError
 from jupyterhub_imagebuilder.errors import ServiceUnavailable
 
@@ -55,7 +57,8 @@ def test_alone(started):
         "GitHubProvider",
         "GitProvider",
     ]
-    assert (plan.linger, plan.confirm_timeout) == (60.0, 30.0)
+    assert (plan.linger, plan.patience) == (60.0, Patience(confirm=30.0, queue=3600.0))
+    assert plan.limits == QueueLimits(running=32, per_user=4, per_repository=0, waiting=1000)
 
 
 def test_under_a_hub(started, monkeypatch):

@@ -8,7 +8,9 @@ from traitlets import Unicode
 from traitlets.config import Application, Config, LoggingConfigurable
 
 from jupyterhub_imagebuilder.assembly import Assembly, Plan
+from jupyterhub_imagebuilder.builds.execution import Patience
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
+from jupyterhub_imagebuilder.builds.queue import QueueLimits
 from jupyterhub_imagebuilder.configuration import ConfigurationError
 from jupyterhub_imagebuilder.errors import ExecutorUnavailable
 from tests.unit.web.support import FakeClock
@@ -69,7 +71,8 @@ def assembly(config=None, clock=None, **changes):
         "provider_classes": (f"{__name__}.Provider",),
         "policy": SpecPolicy((), ()),
         "linger": 60.0,
-        "confirm_timeout": 30.0,
+        "limits": QueueLimits(),
+        "patience": Patience(),
     }
     return Assembly(Plan(**values | changes), parent=app, clock=clock or FakeClock())
 

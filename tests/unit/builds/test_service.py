@@ -10,6 +10,7 @@ from jupyterhub_imagebuilder.builds.events import LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.ports import Ended, Pushed
+from jupyterhub_imagebuilder.builds.queue import QueueLimits
 from jupyterhub_imagebuilder.builds.service import BuildService, BuildSettings
 from jupyterhub_imagebuilder.errors import (
     AccessDenied,
@@ -17,6 +18,7 @@ from jupyterhub_imagebuilder.errors import (
     BuildNotFound,
     ExecutorUnavailable,
     ImageUnknown,
+    QuotaExceeded,
     Reason,
     RefNotFound,
     RegistryUnavailable,
@@ -288,6 +290,96 @@ async def test_a_failed_build_that_lingers_is_removed_and_built_again(world):
     world.executor.admit.set()
     assert (await end(build)).phase is Phase.BUILT
     assert len(world.executor.created) == 1
+
+
+class LongWaits(InstantClock):
+    """Waiting for an hour is waiting until the test is over; everything shorter is an instant."""
+
+    async def sleep(self, seconds):
+        if seconds >= 3600:
+            await asyncio.Event().wait()
+        await super().sleep(seconds)
+
+
+async def two_builds(world, **settings):
+    """One that runs, and one that waits for its turn."""
+    world.settings = {"limits": QueueLimits(running=1), **settings}
+    world.executor.manual = True
+    service = world.service()
+    for name in ("one", "two"):
+        world.provider.commits[(REPO + name, "HEAD")] = COMMIT
+    running = await service.request(f"{REPO}one", ALICE)
+    await settle()
+    waiting = await service.request(f"{REPO}two", BOB)
+    await settle()
+    return service, running, waiting
+
+
+async def test_a_build_that_has_to_wait_says_so_and_has_its_turn(world):
+    world.clock = LongWaits()
+    service, running, waiting = await two_builds(world)
+    assert len(world.executor.created) == 1
+    assert (waiting.phase, waiting.message) == (
+        Phase.WAITING,
+        "Waiting in the queue, at position 1.",
+    )
+    assert await service.request(f"{REPO}two", ALICE) is waiting  # joining takes no place
+    world.executor.build(running.request.name).end()
+    await end(running)
+    await settle()
+    world.executor.build(waiting.request.name).end()
+    assert (await end(waiting)).phase is Phase.BUILT
+
+
+async def test_a_build_that_waits_can_be_stopped_and_gives_its_place_back(world):
+    world.clock = LongWaits()
+    service, running, waiting = await two_builds(world)
+    await service.cancel(waiting.id, BOB)
+    assert waiting.phase is Phase.CANCELLED
+    await service.cancel(running.id, ALICE)
+    again = await service.request(f"{REPO}two", BOB)
+    await settle()
+    assert [r.id for r in world.executor.created] == [running.id, again.id]
+
+
+async def test_a_turn_that_never_comes_has_its_reason(world):
+    _, _, waiting = await two_builds(world)
+    assert (await end(waiting)).reason is Reason.QUEUE_TIMEOUT
+
+
+async def test_after_a_long_wait_the_registry_is_asked_again(world):
+    world.clock = LongWaits()
+    _, running, waiting = await two_builds(world)
+    world.registry.images[waiting.request.image] = "sha256:theirs"
+    world.clock.time += 31
+    world.executor.build(running.request.name).end()
+    last = await end(waiting)
+    assert (last.phase, last.digest) == (Phase.BUILT, "sha256:theirs")
+    assert len(world.executor.created) == 1
+
+
+async def test_a_full_queue_refuses_and_an_image_that_is_there_is_found_all_the_same(world):
+    world.clock = LongWaits()
+    service, running, _ = await two_builds(world, limits=QueueLimits(running=1, waiting=1))
+    world.provider.commits[(REPO, "HEAD")] = COMMIT
+    with pytest.raises(QuotaExceeded, match="waiting already"):
+        await service.request(REPO, ALICE)
+    world.registry.images[running.request.image] = "sha256:there"
+    world.executor.build(running.request.name).end()
+    await end(running)
+    assert (await service.request(f"{REPO}one", BOB)).over
+
+
+async def test_builds_that_are_adopted_count(world):
+    world.clock = LongWaits()
+    first, *_ = await two_builds(world)
+    await first.stop()
+    second = world.service()
+    await second.start()
+    again = await second.request(f"{REPO}two", BOB)
+    await settle()
+    assert len(world.executor.created) == 1
+    assert again.message == "Waiting in the queue, at position 1."
 
 
 async def test_who_asked_first_or_an_admin_may_stop_a_build_and_nobody_else(world):

@@ -1,0 +1,203 @@
+"""One build under way, from its turn in the queue to the moment at which there is an image."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from jupyterhub_imagebuilder.builds import readback
+from jupyterhub_imagebuilder.builds.build import Build
+from jupyterhub_imagebuilder.builds.events import PhaseChanged
+from jupyterhub_imagebuilder.builds.phases import Phase
+from jupyterhub_imagebuilder.builds.ports import (
+    BuildObserver,
+    Claim,
+    ClaimState,
+    Clock,
+    Ended,
+    Executor,
+    Pushed,
+    Registry,
+)
+from jupyterhub_imagebuilder.builds.queue import BuildQueue
+from jupyterhub_imagebuilder.errors import (
+    BuildFailed,
+    ImageBuilderError,
+    Reason,
+)
+
+log = logging.getLogger(__name__)
+
+#: How often the name of a build that is over may be met before its build is given up.
+_CLAIM_ATTEMPTS = 5
+#: A registry's "not there" that is older than this, in seconds, is asked again before a build.
+_ANSWER_AGE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an execution waits, in seconds."""
+
+    confirm: float = 30.0  #: until a pushed image can be read back
+    queue: float = 3600.0  #: for its turn
+
+
+class Execution:
+    """Sees one build through.
+
+    :param claim: what the executor has of it already; None where it has yet to begin.
+    """
+
+    def __init__(
+        self,
+        build: Build,
+        claim: Claim | None = None,
+        *,
+        executor: Executor,
+        registry: Registry,
+        queue: BuildQueue,
+        patience: Patience,
+        clock: Clock,
+        observer: BuildObserver,
+    ) -> None:
+        self.build = build
+        self.claim = claim  #: what has to be removed when it is over
+        self.ended = asyncio.Event()  #: nothing of it is under way any more, set by its owner
+        self._executor = executor
+        self._registry = registry
+        self._queue = queue
+        self._patience = patience
+        self._clock = clock
+        self._observer = observer
+        self._stop = asyncio.Event()
+        self._stopped_by = ""
+        if claim is None:
+            self._place = queue.enter(build.request, self._say)
+        else:
+            self._place = queue.occupy(build.request)
+            observer.claimed(build.request, claim.state)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody wants it to end: nobody joins it any more."""
+        return self._stop.is_set()
+
+    def stop(self, by: str) -> None:
+        """Wish that it ends; the first one who does is named."""
+        self._stopped_by = self._stopped_by or by
+        self._stop.set()
+
+    def leave_queue(self) -> None:
+        """Give the place back, to the next one."""
+        self._queue.leave(self._place)
+
+    async def attempt(self) -> ImageBuilderError | None:
+        """Try to get the image; what is returned is why there is none."""
+        name = self.build.request.name
+        try:
+            if self.claim is None:
+                await self._unless_stopped(self._wait_for_turn())
+                self.claim = None if self.build.over else await self._claim()
+            if self.claim is not None:
+                await self._unless_stopped(self._see_through(self.claim))
+        except ImageBuilderError as error:
+            log.info("%s: %s: %s", name, error.reason, error.message)
+            return error
+        except Exception:
+            log.exception("%s: a fault of the image builder", name)
+            return BuildFailed(
+                "The image builder made a mistake; its log says more. Please try again.",
+                Reason.INTERNAL,
+            )
+        return None
+
+    def _say(self, sentence: str) -> None:
+        self.build.observe(PhaseChanged(Phase.WAITING, sentence))
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work, up to the moment at which somebody wants the build to end.
+
+        Waiting and watching are cut short like this.  A claim under way is not: it has to say
+        which pod it made.
+        """
+        stopping = asyncio.create_task(self._stop.wait())
+        working = asyncio.create_task(work)
+        if self._stop.is_set():
+            working.cancel()
+        try:
+            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (working, stopping):
+                task.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
+        if working.cancelled() and not self.build.over:
+            work.close()  # where it had not begun
+            raise BuildFailed(f"{self._stopped_by} stopped this build.", Reason.CANCELLED)
+        if not working.cancelled():
+            working.result()
+
+    async def _wait_for_turn(self) -> None:
+        """Wait in the queue; ends the build where its image appeared meanwhile."""
+        if self._place.turn.is_set():
+            return
+        since = self._clock.now()
+        turn = asyncio.create_task(self._place.turn.wait())
+        patience = asyncio.create_task(self._clock.sleep(self._patience.queue))
+        try:
+            await asyncio.wait((turn, patience), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (turn, patience):
+                task.cancel()
+            await asyncio.gather(turn, patience, return_exceptions=True)
+        if not self._place.turn.is_set():
+            raise BuildFailed(
+                "Other builds took so long that this one never had its turn; please try again.",
+                Reason.QUEUE_TIMEOUT,
+            )
+        self._say("Waiting for the build to start")
+        if self._clock.now() - since >= _ANSWER_AGE:
+            digest = await self._registry.digest(self.build.request.image, fresh=True)
+            if digest is not None:
+                self.build.complete(digest, self._clock.now(), cached=True)
+
+    async def _claim(self) -> Claim | None:
+        """Start the build or adopt it; None when it turns out to be built already."""
+        for _ in range(_CLAIM_ATTEMPTS):
+            claim = await self._executor.claim(self.build.request)
+            if claim.state is not ClaimState.FINISHED:
+                self._observer.claimed(self.build.request, claim.state)
+                return claim
+            digest = await self._registry.digest(self.build.request.image, fresh=True)
+            if digest is not None:
+                self.build.complete(digest, self._clock.now(), cached=True)
+                return None
+            await self._executor.remove(claim)
+        raise BuildFailed(
+            "Another build of this repository keeps getting in the way; please try again.",
+            Reason.EXECUTOR_LOST,
+        )
+
+    async def _see_through(self, claim: Claim) -> None:
+        """Follow the build to its end, or to the moment from which the registry has its image."""
+        async with aclosing(self._executor.follow(claim)) as observations:
+            async for observation in observations:
+                if isinstance(observation, Pushed):
+                    digest = await readback.pushed(self._registry, self.build.request.image)
+                elif not isinstance(observation, Ended):
+                    self.build.observe(observation)
+                    continue
+                elif observation.error is not None:
+                    raise observation.error
+                else:
+                    limit = self._patience.confirm
+                    digest = await readback.confirmed(
+                        self._registry, self.build.request.image, self._clock, limit
+                    )
+                if digest is not None:
+                    self.build.complete(digest, self._clock.now())
+                    return
+        raise BuildFailed("The build ended without a word.", Reason.EXECUTOR_LOST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,7 +88,13 @@ def test_a_task_that_was_ended_does_not(run):
     assert run(TIDY)[0] == pytest.ExitCode.OK
 
 
-def test_a_slow_unit_test_fails(run):
+def test_a_slow_unit_test_fails(run, tmp_path):
+    rules = tmp_path / "tests" / "conftest.py"
+    shorter, changed = re.subn(
+        r"(?m)^UNIT_TEST_LIMIT = \d+$", "UNIT_TEST_LIMIT = 1", rules.read_text()
+    )
+    assert changed == 1
+    rules.write_text(shorter)
     code, output = run(SLOW)
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "Timeout" in output

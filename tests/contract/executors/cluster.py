@@ -144,6 +144,8 @@ class ClusterHarness:
                 "build_image": f"{os.environ['IB_OPEN_REGISTRY']}/repo2docker:1",
                 "engine_socket_dir": engine.folder,
                 "push_secret": PUSH_SECRET,
+                # "slow" is to be slow each time, whatever the engine remembers
+                "buildx_args": ["--provenance=false", "--no-cache"],
                 **settings,
             },
         )

@@ -31,7 +31,7 @@ _FIRST_LOOK = 3.0
 _NEXT_LOOK = 5.0
 #: How exactly a grace is kept; costs no request.
 _TICK = 1.0
-#: Seconds that the rest of the log may take once the container is over.
+#: Seconds that the rest of the log may stand still once the container is over.
 _DRAIN = 30.0
 #: Seconds beyond the pod's own time after which its node is taken for dead.
 _NODE_DEAD = 60.0
@@ -179,8 +179,13 @@ class Follower:
     async def _drained(self, log: asyncio.Task[None]) -> None:
         done = asyncio.Event()
         log.add_done_callback(lambda _: done.set())
-        if not await wait_for(done, _DRAIN, self._clock):
-            await self._queue.put(Gap(logs.UNREADABLE))
+        while True:
+            before = self._index
+            if await wait_for(done, _DRAIN, self._clock):
+                return
+            if self._index == before:
+                await self._queue.put(Gap(logs.UNREADABLE))
+                return
 
     async def _read_log(self) -> None:
         name = self._claim.request.name

@@ -124,6 +124,20 @@ async def test_a_log_that_never_ends_does_not_hold_the_verdict(world):
     assert said[-1] == Ended(None)
 
 
+async def test_a_log_that_takes_its_time_is_read_to_its_end(world):
+    name, _, said = await claimed(world)
+    world.api.run(name)
+    world.api._terminated = lambda _: False
+    await settle()
+    world.api.finish(name)
+    for number in range(5):
+        world.api.log(name, f"{number}")
+        await world.clock.advance(20)
+
+    assert lines(said) == ["0", "1", "2", "3", "4"]
+    assert not any(isinstance(item, Gap | Ended) for item in said)
+
+
 async def test_without_the_right_to_read_logs_the_end_is_shown(world):
     world.api.log_forbidden = True
     name, _, said = await claimed(world)

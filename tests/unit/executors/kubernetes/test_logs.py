@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 
 from jupyterhub_imagebuilder.builds.events import Gap
 from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError
-from jupyterhub_imagebuilder.executors.kubernetes.logs import ROTATED, UNREADABLE, LogReader, parse
+from jupyterhub_imagebuilder.executors.kubernetes.logs import (
+    ROTATED,
+    UNREADABLE,
+    LogReader,
+    Position,
+    Record,
+    parse,
+)
 
 from .clock import ManualClock, settle
 
@@ -198,3 +206,210 @@ async def test_the_end_of_a_stream_is_not_the_end_of_the_log():
 
     assert reading.done()
     assert [record.text for record in found] == ["line 1", "line 2"]
+
+
+class Node:
+    """A container that writes while its log is read, and a node that breaks streams and rotates.
+
+    :param plan: one stream each: how many lines are written before it, whether the file is moved
+        away before and after that, and after how many bytes the stream breaks.
+    """
+
+    def __init__(self, lines, plan):
+        self.lines = lines
+        self.plan = list(plan)
+        self.file = []
+        self.written = 0
+        self.lost = set()  # lines in files that are gone
+        self.served = []
+        self.over = asyncio.Event()
+
+    def open(self, follow, tail):
+        step = self.plan.pop(0) if self.plan else (len(self.lines), (False, False), None)
+        count, (before, after), cut = step
+        for moved in (before, after):
+            if moved:
+                self.lost.update(self.file)
+                self.file = []
+            new = self.lines[self.written : self.written + count]
+            self.written += len(new)
+            self.file += new
+            count = 0
+        if self.written == len(self.lines):
+            self.over.set()
+        kept = self.file if tail is None else self.file[-tail:]
+        data = b"".join(kept)
+        self.served.append(len(data) if cut is None else min(cut, len(data)))
+        return self.stream(data, cut)
+
+    async def stream(self, data, cut):
+        if cut is not None and cut < len(data):
+            yield data[:cut]
+            raise RESET
+        yield data
+
+    async def read(self, position=None):
+        clock = ManualClock()
+        reader = LogReader(self.open, self.over, clock, position)
+        found = []
+
+        async def consume():
+            found.extend([item async for item in reader.records()])
+
+        reading = asyncio.create_task(consume())
+        while not reading.done():
+            await clock.advance(5)
+        await reading
+        return found
+
+
+def nanoseconds(number, text):
+    return f"2026-01-01T00:00:00.{number:09d}Z {text}\n".encode()
+
+
+def told(found):
+    return [
+        ROTATED if isinstance(item, Gap) else f"{item.time} {item.text}\n".encode()
+        for item in found
+    ]
+
+
+def check(lines, found, lost):
+    """Every line once and in order; where lines are missing there is one gap, and no second."""
+    position = 0
+    gap = False
+    for item in told(found):
+        if item == ROTATED:
+            assert not gap
+            gap = True
+            continue
+        place = lines.index(item, position)
+        assert gap or place == position
+        assert set(lines[position:place]) <= lost
+        position, gap = place + 1, False
+    assert gap or position == len(lines)
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_any_log_survives_any_breaks(seed):
+    chance = random.Random(seed)
+    # now and then several lines have one time
+    times = sorted(chance.randrange(400) for _ in range(700))
+    lines = [
+        nanoseconds(time, f"{i} " + "x" * chance.choice([0, 5, 90])) for i, time in enumerate(times)
+    ]
+    plan = [
+        (chance.randrange(60), (False, False), chance.choice([None, chance.randrange(9000)]))
+        for _ in range(chance.randrange(40))
+    ]
+
+    assert told(await Node(lines, plan).read()) == lines
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_no_rotation_is_silent_and_none_doubles(seed):
+    chance = random.Random(seed)
+    lines = [nanoseconds(i, f"{i} " + "x" * chance.choice([0, 5, 90])) for i in range(3000)]
+    # what nobody ever knew of cannot be missed: the first line is read
+    plan = [(1, (False, False), None)]
+    plan += [
+        (
+            chance.randrange(300),
+            (chance.random() < 0.1, chance.random() < 0.1),
+            chance.choice([None, chance.randrange(9000)]),
+        )
+        for _ in range(chance.randrange(40))
+    ]
+    node = Node(lines, plan)
+
+    check(lines, await node.read(), node.lost)
+
+
+async def test_lines_that_are_all_the_same_are_counted():
+    lines = [nanoseconds(1, "same")] * 1000
+    plan = [(100, (False, False), 2000), (500, (False, False), 10000), (1, (False, False), None)]
+
+    assert told(await Node(lines, plan).read()) == lines
+
+
+async def test_times_that_run_backwards_lose_nothing():
+    chance = random.Random(1)
+    lines = [nanoseconds(i + chance.randrange(50), f"{i}") for i in range(2000)]
+    plan = [(200, (False, False), chance.randrange(1000, 9000)) for _ in range(9)]
+
+    assert told(await Node(lines, plan).read()) == lines
+
+
+async def test_a_break_costs_the_end_of_the_log_and_not_all_of_it():
+    lines = [nanoseconds(i, "x" * 100) for i in range(20_000)]
+    size = len(lines[0])
+    breaks = [(10, (False, False), size * 60)] * 9
+    node = Node(lines, [(19_900, (False, False), size * 19_900), *breaks])
+
+    assert told(await node.read()) == lines
+    assert max(node.served[1:]) <= size * 64
+
+
+async def test_what_was_missed_is_found_however_much_it_is():
+    lines = [nanoseconds(i, "x") for i in range(20_000)]
+    plan = [(1000, (False, False), len(lines[0]) * 900), (19_000, (False, False), None)]
+
+    assert told(await Node(lines, plan).read()) == lines
+
+
+async def test_streams_that_always_break_lead_to_the_end():
+    lines = [nanoseconds(i, "x" * 60) for i in range(20_000)]
+    size = len(lines[0])
+    first = [(100, (False, False), size * 50), (19_900, (False, False), size * 100)]
+    node = Node(lines, [*first, *[(0, (False, False), size * 2000)] * 60])
+
+    assert told(await node.read()) == lines
+
+
+async def test_a_reader_goes_on_where_another_was():
+    lines = [nanoseconds(i // 3, f"{i}") for i in range(900)]
+    position = Position()
+    for line in lines[:601]:
+        time, _, text = line.decode().strip().partition(" ")
+        position = position.after(Record(time, text))
+
+    assert told(await Node(lines, []).read(position)) == lines[601:]
+
+
+async def test_a_log_that_was_moved_away_altogether_is_told():
+    lines = [nanoseconds(i, f"{i}") for i in range(10)]
+    node = Node(lines, [(10, (False, False), 300), *[(0, (False, True), None)] * 20])
+
+    found = await node.read()
+
+    assert [item.message for item in found if isinstance(item, Gap)] == [UNREADABLE]
+
+
+async def test_an_answer_that_broke_off_does_not_cut_the_last_line():
+    lines = [line(1), line(2)]
+    kubelet = Kubelet([line(1)], [line(1), line(2)[:-3]], lines, kept=lines)
+    kubelet.over.set()
+
+    assert await kubelet.read() == ["line 1", "line 2"]
+
+
+async def test_a_long_last_line_without_its_end_is_one_line():
+    lines = [line(1), line(2, "x" * 40_000)[:-1]]
+    kubelet = Kubelet(lines, lines, kept=[line(3, "x" * 7_000)[:-1]])
+
+    assert await kubelet.read() == ["line 1", "x" * 40_000]
+
+
+async def test_a_line_that_is_too_long_comes_in_pieces(monkeypatch):
+    monkeypatch.setattr("jupyterhub_imagebuilder.executors.kubernetes.logs._LONGEST", 50)
+    text = "äöü" * 100
+    data = line(1, text) + line(2) + b"no time " * 20 + b"\n" + line(3)
+    for size in (1, 7, 64, 5000):
+        chunks = [data[i : i + size] for i in range(0, len(data), size)]
+
+        found = [record async for record in parse(stream(*chunks))]
+
+        assert "".join(record.text for record in found[:-2]) == text
+        assert len({record.time for record in found[:-2]}) == 1
+        assert [record.text for record in found[-2:]] == ["line 2", "line 3"]
+        assert max(len(record.text.encode()) for record in found) <= 50

@@ -75,6 +75,8 @@ class Execution:
         self._observer = observer
         self._stop = asyncio.Event()
         self._stopped_by = ""
+        # when the registry was last asked: a request is made right before its look-up
+        self._asked = build.request.created
         if claim is None:
             self._place = queue.enter(build.request, self._say)
         else:
@@ -101,8 +103,8 @@ class Execution:
         try:
             if self.claim is None:
                 await self._unless_stopped(self._wait_for_turn())
-                self.claim = None if self.build.over else await self._claim()
-            if self.claim is not None:
+                await self._claim()
+            if self.claim is not None and not self.build.over:
                 await self._unless_stopped(self._see_through(self.claim))
         except ImageBuilderError as error:
             log.info("%s: %s: %s", name, error.reason, error.message)
@@ -141,10 +143,9 @@ class Execution:
             working.result()
 
     async def _wait_for_turn(self) -> None:
-        """Wait in the queue; ends the build where its image appeared meanwhile."""
+        """Wait in the queue."""
         if self._place.turn.is_set():
             return
-        since = self._clock.now()
         turn = asyncio.create_task(self._place.turn.wait())
         patience = asyncio.create_task(self._clock.sleep(self._patience.queue))
         try:
@@ -159,27 +160,55 @@ class Execution:
                 Reason.QUEUE_TIMEOUT,
             )
         self._say("Waiting for the build to start")
-        if self._clock.now() - since >= _ANSWER_AGE:
-            digest = await self._registry.digest(self.build.request.image, fresh=True)
-            if digest is not None:
-                self.build.complete(digest, self._clock.now(), cached=True)
 
-    async def _claim(self) -> Claim | None:
-        """Start the build or adopt it; None when it turns out to be built already."""
+    async def _claim(self) -> None:
+        """Start the build, or adopt the one that runs, or share the result of one that is over."""
         for _ in range(_CLAIM_ATTEMPTS):
-            claim = await self._executor.claim(self.build.request)
-            if claim.state is not ClaimState.FINISHED:
-                self._observer.claimed(self.build.request, claim.state)
-                return claim
-            digest = await self._registry.digest(self.build.request.image, fresh=True)
+            if await self._found_meanwhile():
+                return
+            self.claim = await self._executor.claim(self.build.request)
+            if self.claim.state is ClaimState.GONE:
+                self.claim = None
+                continue
+            if self.claim.state is not ClaimState.FINISHED:
+                self._observer.claimed(self.build.request, self.claim.state)
+                return
+            digest = await self._result_of(self.claim)
             if digest is not None:
                 self.build.complete(digest, self._clock.now(), cached=True)
-                return None
-            await self._executor.remove(claim)
+                return
+            await self._executor.remove(self.claim)
+            self.claim = None
         raise BuildFailed(
             "Another build of this repository keeps getting in the way; please try again.",
             Reason.EXECUTOR_LOST,
         )
+
+    async def _found_meanwhile(self) -> bool:
+        """Whether the image appeared while this one waited; ends the build where it did."""
+        if self._clock.now() - self._asked < _ANSWER_AGE:
+            return False
+        self._asked = self._clock.now()
+        digest = await self._registry.digest(self.build.request.image, fresh=True)
+        if digest is not None:
+            self.build.complete(digest, self._clock.now(), cached=True)
+        return digest is not None
+
+    async def _result_of(self, claim: Claim) -> str | None:
+        """The digest of what a build that is over made; None when it failed.
+
+        One that succeeded may have an image that the registry does not show yet.
+        """
+        image = self.build.request.image
+        digest = await self._registry.digest(image, fresh=True)
+        if digest is not None:
+            return digest
+        async with aclosing(self._executor.follow(claim)) as observations:
+            async for observation in observations:
+                if isinstance(observation, Ended) and observation.error is None:
+                    limit = self._patience.confirm
+                    return await readback.confirmed(self._registry, image, self._clock, limit)
+        return None
 
     async def _see_through(self, claim: Claim) -> None:
         """Follow the build to its end, or to the moment from which the registry has its image."""

@@ -74,6 +74,7 @@ class ClaimState(StrEnum):
     CREATED = "created"  #: nothing; it is ours and new
     RUNNING = "running"  #: the same build, in progress: adopt it
     FINISHED = "finished"  #: the same build, over: ask the registry, then share it or remove it
+    GONE = "gone"  #: the same build, which was being deleted and is no more: claim again
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,8 @@ class Executor(Protocol):
     async def claim(self, request: BuildRequest) -> Claim:
         """Start the build, or find the one that has its name already.
 
-        Returns only when the name belongs to this key: one that is being deleted is waited
-        for, one of another key is an error.
+        One that is being deleted is waited for, which may take long enough that what the caller
+        knows of the registry is old; one of another key is an error.
 
         :raises BuildFailed: the name is taken by a build of another key, or the build cannot
             be started.

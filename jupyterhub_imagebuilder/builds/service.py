@@ -43,6 +43,7 @@ from jupyterhub_imagebuilder.errors import (
     ExecutorUnavailable,
     ImageBuilderError,
     ImageUnknown,
+    ServiceUnavailable,
     SpecInvalid,
 )
 
@@ -97,6 +98,7 @@ class BuildService:
         self._running: dict[str, Execution] = {}  # by key: the build that requests join
         self._queue = BuildQueue(settings.limits)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     @property
     def queued(self) -> int:
@@ -114,7 +116,11 @@ class BuildService:
                 self._begin(Build(claim.request, self._observer), claim)
 
     async def stop(self) -> None:
-        """End all tasks and streams of this process; builds go on in the executor."""
+        """End all tasks and streams of this process; builds go on in the executor.
+
+        A request that is under way gets no build any more, but an error.
+        """
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -224,13 +230,18 @@ class BuildService:
         )
 
     async def _joined(self, request: BuildRequest) -> Build | None:
-        """The build under way for that key; one that is being stopped is waited for."""
-        while (execution := self._running.get(request.key)) is not None:
+        """The build under way for that key; one that is being stopped is waited for.
+
+        :raises ServiceUnavailable: this process stops, and begins nothing any more.
+        """
+        while (execution := self._running.get(request.key)) is not None and not self._stopping:
             if not execution.stopping:
                 execution.build.join(request.owner)
                 self._observer.requested(RequestOutcome.JOINED)
                 return execution.build
             await execution.ended.wait()
+        if self._stopping:
+            raise ServiceUnavailable("The image builder is stopping; please try again in a minute.")
         return None
 
     def _found(self, request: BuildRequest, digest: str) -> Build:

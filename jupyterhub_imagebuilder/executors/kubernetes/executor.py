@@ -177,9 +177,7 @@ class KubernetesExecutor(LoggingConfigurable):
             if existing is None:
                 await self._pause(attempt)
                 continue
-            claim = await self._adopt(request, existing)
-            if claim:
-                return claim
+            return await self._adopt(request, existing)
         raise ExecutorUnavailable("Kubernetes did not start the build in spite of many attempts.")
 
     def follow(self, claim: Claim) -> AsyncGenerator[Observation, None]:
@@ -241,8 +239,8 @@ class KubernetesExecutor(LoggingConfigurable):
             await self._pause(attempt)
             return None
 
-    async def _adopt(self, request: BuildRequest, pod: Json) -> Claim | None:
-        """A claim on a pod that has the name already; None when the name is free again."""
+    async def _adopt(self, request: BuildRequest, pod: Json) -> Claim:
+        """A claim on a pod that has the name already, or had it."""
         known = manifest.read_request(pod)
         if known is None or known.key != request.key:
             raise BuildFailed(
@@ -251,7 +249,7 @@ class KubernetesExecutor(LoggingConfigurable):
             )
         if pod["metadata"].get("deletionTimestamp"):
             await self._wait_until_gone(pod)
-            return None
+            return self._claimed(known, pod, ClaimState.GONE)
         ours = known.id == request.id and not verdict.finished(pod)
         return self._claimed(known, pod, ClaimState.CREATED if ours else _state(pod))
 

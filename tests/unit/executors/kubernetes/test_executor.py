@@ -54,7 +54,9 @@ async def test_a_pod_that_is_being_deleted_is_waited_for(world):
     await settle()
 
     assert claiming.done()
-    new = await claiming
+    gone = await claiming
+    assert (gone.state, gone.uid) == (ClaimState.GONE, old.uid)
+    new = await world.executor.claim(dataclasses.replace(request, id="b"))
     assert (new.state, new.request.id) == (ClaimState.CREATED, "b")
     assert new.uid != old.uid
 
@@ -73,7 +75,8 @@ async def test_it_is_waited_for_without_a_watch_too(world, successor):
         await other.claim(dataclasses.replace(request, id="other"))
     await world.clock.advance(6)
 
-    claim = await claiming
+    assert (await claiming).state is ClaimState.GONE
+    claim = await world.executor.claim(request)
     assert claim.uid != old.uid
     assert claim.state is (ClaimState.RUNNING if successor else ClaimState.CREATED)
 

@@ -9,6 +9,7 @@
     ├── RegistryUnavailable    the registry does not answer
     ├── RegistryDenied         the registry refuses our credentials
     ├── ExecutorUnavailable    Kubernetes, or the engine, does not answer
+    ├── StoreUnavailable       the database with the history of builds does not answer
     ├── BuildFailed            a build ended without an image (any reason)
     ├── BuildNotFound          no build of that id that this user may see
     ├── ImageUnknown           an image name that no finished build stands behind
@@ -62,6 +63,7 @@ class Reason(StrEnum):
     AUTHENTICATION_REQUIRED = "authentication-required"  #: No token, or one that is not valid.
     ACCESS_DENIED = "access-denied"  #: The token may not do this.
     SERVICE_UNAVAILABLE = "service-unavailable"  #: The hub cannot reach the image builder.
+    STORE_UNAVAILABLE = "store-unavailable"  #: The database with the history does not answer.
     STILL_BUILDING = (
         "still-building"  #: The build goes on, the server's start does not wait for it.
     )
@@ -139,6 +141,13 @@ class ExecutorUnavailable(ImageBuilderError):
     """What carries out builds does not answer."""
 
     reason = Reason.EXECUTOR_LOST
+    status = 503
+
+
+class StoreUnavailable(ImageBuilderError):
+    """The database that remembers builds does not answer."""
+
+    reason = Reason.STORE_UNAVAILABLE
     status = 503
 
 

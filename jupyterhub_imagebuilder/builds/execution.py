@@ -15,6 +15,7 @@ from jupyterhub_imagebuilder.builds.events import PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.ports import (
     BuildObserver,
+    Checkpoint,
     Claim,
     ClaimState,
     Clock,
@@ -216,6 +217,8 @@ class Execution:
             async for observation in observations:
                 if isinstance(observation, Pushed):
                     digest = await readback.pushed(self._registry, self.build.request.image)
+                elif isinstance(observation, Checkpoint):
+                    continue
                 elif not isinstance(observation, Ended):
                     self.build.observe(observation)
                     continue

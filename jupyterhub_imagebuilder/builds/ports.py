@@ -6,13 +6,20 @@ of the unit tests included.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from jupyterhub_imagebuilder.builds.events import Gap, LogLine, PhaseChanged
-from jupyterhub_imagebuilder.builds.model import BuildRequest, ImageName, RepoSpec, ResolvedRef
+from jupyterhub_imagebuilder.builds.model import (
+    BuildRequest,
+    ImageName,
+    Owner,
+    RepoSpec,
+    ResolvedRef,
+)
+from jupyterhub_imagebuilder.builds.record import BuildRecord, Kept, Page
 from jupyterhub_imagebuilder.errors import BuildFailed, Reason
 
 
@@ -98,7 +105,17 @@ class Pushed:
     """The push says that it is done, some time before the build ends: ask the registry."""
 
 
-Observation = PhaseChanged | LogLine | Gap | Pushed | Ended
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Everything before this can be left out when the build is followed again from ``mark``.
+
+    Told behind each record of the log; a record can be several lines.
+    """
+
+    mark: str
+
+
+Observation = PhaseChanged | LogLine | Gap | Checkpoint | Pushed | Ended
 
 
 class Executor(Protocol):
@@ -115,10 +132,15 @@ class Executor(Protocol):
         :raises ExecutorUnavailable: no answer.
         """
 
-    def follow(self, claim: Claim) -> AsyncGenerator[Observation, None]:
-        """What the build does, from its first line, until :class:`Ended`, which is the last.
+    def follow(self, claim: Claim, mark: str | None = None) -> AsyncGenerator[Observation, None]:
+        """What the build does, until :class:`Ended`, which is the last.
 
         Phases in it are open ones.  Closing the iterator only stops looking.
+
+        :param mark: of a :class:`Checkpoint`, which may be another process's: only what comes
+            behind it is told, and lines go on being numbered from there.  Where that place cannot
+            be found any more, a :class:`Gap` comes first, and no index is used twice.  None, and
+            a mark of another UID, mean the first line.
         """
 
     async def remove(self, claim: Claim) -> None:
@@ -129,6 +151,71 @@ class Executor(Protocol):
 
     async def check(self) -> None:
         """Return when builds can be carried out; raise :class:`ExecutorUnavailable` if not."""
+
+
+class Store(Protocol):
+    """Remembers builds; Kubernetes and the registry are the truth for those that run.
+
+    Writes take effect in the order of the calls, which return at once: what they return is waited
+    for only by those who need to know that it will outlive the process.  It never raises: what the
+    database does not take now is kept elsewhere and handed over later, or dropped, and then
+    reading shows a hole.
+    """
+
+    def save(self, record: BuildRecord) -> Awaitable[None]:
+        """Keep the state of a build.
+
+        The first state that is terminal stays; later ones add owners to it, nothing else.  A
+        build has one author: a later one takes it over, and the pages that are there are dropped;
+        an earlier one, who may still be alive, adds owners or the end, nothing else.
+        """
+
+    def append(self, record: BuildRecord, page: Page) -> Awaitable[None]:
+        """Keep a piece of a build's feed; of a build that was saved before.
+
+        From others than the build's author nothing is taken, nor what is there already.
+        """
+
+    async def unfinished(self, author: str) -> list[Kept]:
+        """Builds whose end was not kept, oldest first; from now on ``author`` is theirs.
+
+        What earlier ones wrote stays, and is what is returned.
+
+        :raises StoreUnavailable: no answer.  So do all that read.
+        """
+
+    async def newest(
+        self, limit: int, *, owner: Owner | None = None, before: float | None = None
+    ) -> list[Kept]:
+        """The newest builds by their creation, newest first.
+
+        :param owner: only those that this one asked for.
+        :param before: only those that were created earlier, in seconds since the epoch.
+        """
+
+    async def get(self, build_id: str) -> Kept | None:
+        """One build; None when it is not known."""
+
+    async def made(self, image: str, digest: str) -> list[Kept]:
+        """Builds that ended with this image, newest first, a hundred at most.
+
+        :param image: registry and repository, without tag and digest.
+        """
+
+    async def page(self, build_id: str, number: int) -> Page | None:
+        """What was said from event ``number`` on, or from the first one behind it that was kept.
+
+        As many events as the store likes; None when there are no more.
+        """
+
+    async def seek(self, build_id: str, source: str, index: int) -> int | None:
+        """A number not behind that of the last line of ``source`` up to ``index``.
+
+        And not far before it; None when no such line was kept.
+        """
+
+    async def check(self) -> None:
+        """Return when the database answers."""
 
 
 class RequestOutcome(StrEnum):

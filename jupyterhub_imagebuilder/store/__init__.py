@@ -1,0 +1,1 @@
+"""Memory of builds in a SQL database: history, ownership, logs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jupyterhub_imagebuilder.builds.ports import Clock
 from jupyterhub_imagebuilder.errors import ImageBuilderError
@@ -23,6 +23,7 @@ class Check:
     name: str
     ok: bool
     message: str = ""  #: why not; a sentence
+    required: bool = True  #: whether nothing can be built without it
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every part answers."""
-        return all(check.ok for check in self.checks)
+        """Whether every part answers that builds need."""
+        return all(check.ok for check in self.checks if check.required)
 
 
 class Health:
@@ -49,12 +50,17 @@ class Health:
         self._ttl = ttl
         self._timeout = timeout
         self._probes: Mapping[str, Probe] = {}
+        self._optional: frozenset[str] = frozenset()
         self._round: asyncio.Task[Report] | None = None
         self._asked = float("-inf")
 
-    def watch(self, probes: Mapping[str, Probe]) -> None:
-        """Ask these parts from now on."""
+    def watch(self, probes: Mapping[str, Probe], optional: frozenset[str] = frozenset()) -> None:
+        """Ask these parts from now on.
+
+        :param optional: names of those without which builds go on.
+        """
         self._probes = dict(probes)
+        self._optional = optional
         self._asked = float("-inf")  # the answers that are there say nothing about these
 
     async def report(self) -> Report:
@@ -76,7 +82,8 @@ class Health:
 
     async def _ask_all(self) -> Report:
         checks = (self._ask(name, probe) for name, probe in self._probes.items())
-        return Report(tuple(await asyncio.gather(*checks)))
+        found = await asyncio.gather(*checks)
+        return Report(tuple(replace(c, required=c.name not in self._optional) for c in found))
 
     async def _ask(self, name: str, probe: Probe) -> Check:
         try:

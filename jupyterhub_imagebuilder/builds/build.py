@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 
 from jupyterhub_imagebuilder.builds.events import Event, Gap, LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.feed import Feed
 from jupyterhub_imagebuilder.builds.model import BuildRequest, Owner, OwnerKind
 from jupyterhub_imagebuilder.builds.phases import Phase, may_follow
-from jupyterhub_imagebuilder.builds.ports import BuildObserver, Unobserved
+from jupyterhub_imagebuilder.builds.ports import BuildObserver, Store, Unobserved
+from jupyterhub_imagebuilder.builds.record import BuildRecord, Kept
+from jupyterhub_imagebuilder.builds.recording import Recorder, Shelf
 from jupyterhub_imagebuilder.errors import ImageBuilderError, Reason
 
 _MESSAGES = {
@@ -18,25 +21,51 @@ _MESSAGES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who is told of a build beside its viewers."""
+
+    observer: BuildObserver = field(default_factory=Unobserved)
+    store: Store | None = None
+    author: str = ""  #: of what is stored: this process
+
+
 class Build:
     """A build as its viewers see it.  It ends once, with one terminal event.
 
-    :param observer: is told of its phases.
+    :param audience: is told of everything.
+    :param kept: the build as an earlier process knew it; what was said then is in the store.
     """
 
-    def __init__(self, request: BuildRequest, observer: BuildObserver | None = None) -> None:
+    def __init__(
+        self, request: BuildRequest, audience: Audience | None = None, kept: Kept | None = None
+    ) -> None:
         self.request = request
-        self._observer = observer or Unobserved()
+        self._audience = audience or Audience()
         self.phase = Phase.WAITING
         self.message = "Waiting for the build to start"
         self.reason: Reason | None = None
         self.digest: str | None = None
         self.cached = False
         self.finished: float | None = None
-        self._feed = Feed()
-        self._owners: set[tuple[OwnerKind, str]] = set()
-        self.join(request.owner)
-        self._enter(PhaseChanged(self.phase, self.message))
+        self.entered: dict[Phase, float] = {}  #: when each phase began
+        self.uid: str | None = None  #: of its pod or container
+        self.mark = kept.mark if kept else None  #: from which its log is to be followed
+        self._owners: set[tuple[OwnerKind, str]] = {(request.owner.kind, request.owner.name)}
+        if kept is not None:
+            self._recall(kept.record)
+        store, end = self._audience.store, kept.end if kept else 0
+        self._feed = Feed(
+            Shelf(store, self.id) if store else None,
+            first=end,
+            phase=self._state() if kept and not self.over else None,
+        )
+        self._recorder = Recorder(store, self._feed, self._record, end) if store else None
+        if kept is None:
+            self._enter(self._state(), request.created)
+        elif self.over:
+            # whether it was stored or not, the feed of what is over ends
+            self._feed.append(self._state())
 
     @property
     def id(self) -> str:
@@ -61,7 +90,9 @@ class Build:
 
     def join(self, owner: Owner) -> None:
         """Take ``owner`` among those whose build this is."""
-        self._owners.add((owner.kind, owner.name))
+        if (owner.kind, owner.name) not in self._owners:
+            self._owners.add((owner.kind, owner.name))
+            self._keep()
 
     def visible_to(self, viewer: Owner) -> bool:
         """Whether the viewer asked for this build, or may see all of them."""
@@ -71,20 +102,37 @@ class Build:
         """The events so far, then live, until the terminal one; see :meth:`Feed.read`."""
         return self._feed.read(after)
 
-    def observe(self, event: Event) -> None:
-        """Take what the executor saw: a line of the log, a gap, or news of an open phase."""
+    def hold(self, uid: str) -> None:
+        """It has a pod or container now."""
+        if uid != self.uid:
+            self.uid = uid
+            self._keep()
+
+    def observe(self, event: Event, now: float) -> None:
+        """Take what the executor saw: a line of the log, a gap, or news of an open phase.
+
+        :param now: seconds since the epoch.
+        """
         if self.over:
             return
         if isinstance(event, LogLine):
             if event.phase is not None and may_follow(self.phase, event.phase):
-                self._enter(PhaseChanged(event.phase, _MESSAGES[event.phase]))
+                self._enter(PhaseChanged(event.phase, _MESSAGES[event.phase]), now)
             self._feed.append(event)
+            if self._recorder:
+                self._recorder.line()
         elif isinstance(event, Gap):
             self._feed.append(event)
         elif may_follow(self.phase, event.phase) or (
             event.phase is self.phase and event.message != self.message
         ):
-            self._enter(event)
+            self._enter(event, now)
+
+    def checkpoint(self, mark: str) -> None:
+        """What was observed so far need not be told again to whoever follows on from ``mark``."""
+        self.mark = mark
+        if self._recorder:
+            self._recorder.mark(mark)
 
     def complete(self, digest: str, now: float, *, cached: bool = False) -> None:
         """End it: the registry answers for the image.  What is over stays as it ended."""
@@ -105,14 +153,67 @@ class Build:
 
     def release(self) -> None:
         """End the viewers' streams: this process stops, the build goes on."""
+        if self._recorder:
+            self._recorder.finish(over=self.over)
         self._feed.close()
+
+    async def save(self) -> None:
+        """Return when its state will outlive this process, as far as the store can say so."""
+        if self._recorder:
+            await self._recorder.save()
+
+    def shelve(self) -> None:
+        """Leave the log of what is over to the store, as far as it has it."""
+        if self._recorder:
+            self._feed.shelve(self._recorder.kept)
 
     def _end(self, event: PhaseChanged, now: float) -> None:
         self.finished = now
-        self._enter(event)
+        self._enter(event, now)
 
-    def _enter(self, event: PhaseChanged) -> None:
+    def _enter(self, event: PhaseChanged, now: float) -> None:
+        new = event.phase not in self.entered
+        self.entered.setdefault(event.phase, now)
         self.phase = event.phase
         self.message = event.message
         self._feed.append(event)
-        self._observer.entered(self.request, event, cached=self.cached)
+        if self._recorder and self.over:
+            # the pages first: a store takes them for complete when it hears of the end
+            self._recorder.finish(over=True)
+            self._keep()
+        elif self._recorder and new:
+            # and a build before its pages; mere news of a phase goes with the next of them
+            self._keep()
+            self._recorder.news()
+        self._audience.observer.entered(self.request, event, cached=self.cached)
+
+    def _keep(self) -> None:
+        if self._recorder:
+            self._recorder.save()
+
+    def _state(self) -> PhaseChanged:
+        """The phase as an event."""
+        image = self.image if self.digest else None
+        return PhaseChanged(self.phase, self.message, self.reason, image, self.digest)
+
+    def _record(self) -> BuildRecord:
+        return BuildRecord(
+            request=self.request,
+            author=self._audience.author,
+            phase=self.phase,
+            message=self.message,
+            owners=frozenset(self._owners),
+            entered=tuple(self.entered.items()),
+            uid=self.uid,
+            reason=self.reason,
+            digest=self.digest,
+            cached=self.cached,
+            finished=self.finished,
+        )
+
+    def _recall(self, record: BuildRecord) -> None:
+        self.phase, self.message = record.phase, record.message
+        self.reason, self.digest, self.cached = record.reason, record.digest, record.cached
+        self.finished, self.uid = record.finished, record.uid
+        self.entered = dict(record.entered)
+        self._owners |= record.owners

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 _CLAIM_ATTEMPTS = 5
 #: A registry's "not there" that is older than this, in seconds, is asked again before a build.
 _ANSWER_AGE = 30.0
+#: Seconds in which what an earlier build left has to be gone.
+_REMOVAL = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Execution:
     """Sees one build through.
 
     :param claim: what the executor has of it already; None where it has yet to begin.
+    :param after: removes what an earlier build of that name left; it is waited for.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Execution:
         patience: Patience,
         clock: Clock,
         observer: BuildObserver,
+        after: asyncio.Task[None] | None = None,
     ) -> None:
         self.build = build
         self.claim = claim  #: what has to be removed when it is over
@@ -74,6 +78,7 @@ class Execution:
         self._patience = patience
         self._clock = clock
         self._observer = observer
+        self._after = after
         self._stop = asyncio.Event()
         self._stopped_by = ""
         # when the registry was last asked: a request is made right before its look-up
@@ -82,7 +87,12 @@ class Execution:
             self._place = queue.enter(build.request, self._say)
         else:
             self._place = queue.occupy(build.request)
-            observer.claimed(build.request, claim.state)
+            self._hold(claim)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is not its turn yet."""
+        return not self._place.turn.is_set()
 
     @property
     def stopping(self) -> bool:
@@ -103,7 +113,7 @@ class Execution:
         name = self.build.request.name
         try:
             if self.claim is None:
-                await self._unless_stopped(self._wait_for_turn())
+                await self._unless_stopped(self._wait())
                 await self._claim()
             if self.claim is not None and not self.build.over:
                 await self._unless_stopped(self._see_through(self.claim))
@@ -119,7 +129,11 @@ class Execution:
         return None
 
     def _say(self, sentence: str) -> None:
-        self.build.observe(PhaseChanged(Phase.WAITING, sentence))
+        self.build.observe(PhaseChanged(Phase.WAITING, sentence), self._clock.now())
+
+    def _hold(self, claim: Claim) -> None:
+        self.build.hold(claim.uid)
+        self._observer.claimed(self.build.request, claim.state)
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work, up to the moment at which somebody wants the build to end.
@@ -143,6 +157,10 @@ class Execution:
         if not working.cancelled():
             working.result()
 
+    async def _wait(self) -> None:
+        await self._wait_for_turn()
+        await self._wait_for_removal()
+
     async def _wait_for_turn(self) -> None:
         """Wait in the queue."""
         if self._place.turn.is_set():
@@ -162,6 +180,17 @@ class Execution:
             )
         self._say("Waiting for the build to start")
 
+    async def _wait_for_removal(self) -> None:
+        """Wait until what an earlier build left under this name is gone: it must not be met."""
+        if self._after is not None and not self._after.done():
+            self._say("Waiting until the earlier build of this is removed.")
+            await asyncio.wait({self._after}, timeout=_REMOVAL)
+            if not self._after.done():
+                raise BuildFailed(
+                    "An earlier build of this cannot be removed now; please try again later.",
+                    Reason.EXECUTOR_LOST,
+                )
+
     async def _claim(self) -> None:
         """Start the build, or adopt the one that runs, or share the result of one that is over."""
         for _ in range(_CLAIM_ATTEMPTS):
@@ -172,7 +201,7 @@ class Execution:
                 self.claim = None
                 continue
             if self.claim.state is not ClaimState.FINISHED:
-                self._observer.claimed(self.build.request, self.claim.state)
+                self._hold(self.claim)
                 return
             digest = await self._result_of(self.claim)
             if digest is not None:
@@ -213,23 +242,36 @@ class Execution:
 
     async def _see_through(self, claim: Claim) -> None:
         """Follow the build to its end, or to the moment from which the registry has its image."""
-        async with aclosing(self._executor.follow(claim)) as observations:
+        async with aclosing(self._executor.follow(claim, self.build.mark)) as observations:
             async for observation in observations:
-                if isinstance(observation, Pushed):
-                    digest = await readback.pushed(self._registry, self.build.request.image)
-                elif isinstance(observation, Checkpoint):
-                    continue
-                elif not isinstance(observation, Ended):
-                    self.build.observe(observation)
-                    continue
-                elif observation.error is not None:
-                    raise observation.error
-                else:
-                    limit = self._patience.confirm
-                    digest = await readback.confirmed(
-                        self._registry, self.build.request.image, self._clock, limit
-                    )
+                match observation:
+                    case Checkpoint():
+                        self.build.checkpoint(observation.mark)
+                        continue
+                    case Pushed():
+                        digest = await readback.pushed(self._registry, self.build.request.image)
+                    case Ended():
+                        digest = await self._outcome(observation)
+                    case _:
+                        self.build.observe(observation, self._clock.now())
+                        continue
                 if digest is not None:
                     self.build.complete(digest, self._clock.now())
                     return
         raise BuildFailed("The build ended without a word.", Reason.EXECUTOR_LOST)
+
+    async def _outcome(self, end: Ended) -> str:
+        """The digest of what a build made that has ended.
+
+        :raises ImageBuilderError: it made nothing.
+        """
+        image = self.build.request.image
+        if end.error is None:
+            limit = self._patience.confirm
+            return await readback.confirmed(self._registry, image, self._clock, limit)
+        if end.error.reason is Reason.EXECUTOR_LOST:
+            # nobody saw its end: whoever removed it may have done so because it was built
+            digest = await readback.pushed(self._registry, image)
+            if digest is not None:
+                return digest
+        raise end.error

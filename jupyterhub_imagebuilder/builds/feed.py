@@ -1,31 +1,59 @@
 """One build's events, in order, for any number of viewers.
 
-A viewer holds an offset and nothing else: appending costs the same with one viewer and with a
-thousand, and a viewer that does not read delays nobody.
+A viewer holds a number and nothing else: appending costs the same with one viewer and with a
+thousand, and a viewer that does not read delays nobody.  The newest events are in memory, older
+ones where they are kept; a viewer reads from both without a seam.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 from jupyterhub_imagebuilder.builds.events import Event, Gap, LogLine, PhaseChanged, parse_event_id
+from jupyterhub_imagebuilder.builds.record import Page
 
-#: Events kept in memory per build; what is older is told to late viewers as a gap.
-EVENT_LIMIT = 50_000
+#: Bytes of memory for one build's events, about: text, and what an event is beside it.
+MEMORY = 4 * 2**20
+_EVENT_SIZE = 200
+#: Events that a viewer takes at once: one that is slow must not hold many that were dropped.
+_STEP = 100
+
+
+class Archive(Protocol):
+    """Where the events are that are not in memory any more; it never raises."""
+
+    async def page(self, number: int) -> Page | None:
+        """What was said from event ``number`` on, or behind it; None when that is not known."""
+
+    async def seek(self, source: str, index: int) -> int | None:
+        """A number shortly before that of the last line of ``source`` up to ``index``."""
 
 
 class Feed:
-    """The ordered events of a build.
+    """The ordered events of a build, numbered from 0.
 
-    :param limit: how many events are kept; older ones are dropped, the newest stay.
+    :param archive: where older events can be read; None: they are told as a gap.
+    :param first: number of the first event to come: those before it are in the archive.
+    :param phase: the newest phase among those before it.
+    :param memory: bytes that the events in memory may take.
     """
 
-    def __init__(self, limit: int = EVENT_LIMIT) -> None:
-        self._limit = limit
+    def __init__(
+        self,
+        archive: Archive | None = None,
+        *,
+        first: int = 0,
+        phase: PhaseChanged | None = None,
+        memory: int = MEMORY,
+    ) -> None:
+        self._archive = archive
+        self._memory = memory
         self._events: list[Event] = []
-        self._dropped = 0  # events that were before self._events[0]
-        self._phase: PhaseChanged | None = None
+        self._first = first
+        self._size = 0
+        self._phase = phase
         self._closed = False
         self._news = asyncio.Event()
 
@@ -34,6 +62,16 @@ class Feed:
         """The newest phase event."""
         return self._phase
 
+    @property
+    def first(self) -> int:
+        """The number of the oldest event in memory."""
+        return self._first
+
+    @property
+    def end(self) -> int:
+        """The number of the next event."""
+        return self._first + len(self._events)
+
     def append(self, event: Event) -> None:
         """Add an event; after a terminal one nothing may follow."""
         if self._phase is not None and self._phase.phase.terminal:
@@ -41,12 +79,20 @@ class Feed:
         if isinstance(event, PhaseChanged):
             self._phase = event
         self._events.append(event)
+        self._size += _size(event)
         # a quarter at once, so that a long log does not move the list at each line
-        if len(self._events) > self._limit + self._limit // 4:
-            excess = len(self._events) - self._limit
-            del self._events[:excess]
-            self._dropped += excess
+        if self._size > self._memory + self._memory // 4:
+            self._drop(self._excess())
         self._wake()
+
+    def slice(self, first: int, end: int) -> Page:
+        """Events from ``first`` to before ``end``, as far as they are in memory."""
+        first = max(first, self._first)
+        return Page(first, tuple(self._events[first - self._first : max(end - self._first, 0)]))
+
+    def shelve(self, end: int) -> None:
+        """Forget events before number ``end``, which are in the archive; the newest one stays."""
+        self._drop(min(end - self._first, len(self._events) - 1))
 
     def close(self) -> None:
         """End all readers, although the build goes on: this process stops."""
@@ -56,39 +102,74 @@ class Feed:
     async def read(self, after: str | None = None) -> AsyncIterator[Event]:
         """The events so far, then live, up to and with the terminal one.
 
-        :param after: id of the last line that the viewer has; an unknown one replays all.
+        :param after: id of the last line that the viewer has: no line up to it comes again, not
+            even where the log is read anew.  An unknown source replays all.
         """
-        position = self._position(after)
+        had = parse_event_id(after) if after else None
+        position = await self._position(had) if had else 0
         while True:
             news = self._news
-            if position < self._dropped:
-                missed, position = self._dropped - position, self._dropped
-                yield Gap(f"{missed} earlier lines are no longer kept")
-                # its own event may be among what was dropped
-                if self._phase is not None and not self._phase.phase.terminal:
-                    yield self._phase
-            while position < self._dropped + len(self._events):
-                event = self._events[position - self._dropped]
-                position += 1
+            events, position = await self._next(position)
+            for event in events:
+                if had and _reached(event, had):
+                    continue
                 yield event
                 if isinstance(event, PhaseChanged) and event.phase.terminal:
                     return
-                if position < self._dropped:
-                    break  # dropped while the viewer was busy: say so first
-            else:
+            if not events:
                 if self._closed:
                     return
                 await news.wait()
 
-    def _position(self, after: str | None) -> int:
-        """Where a viewer reads on that has seen everything up to the line ``after``."""
-        wanted = parse_event_id(after) if after else None
-        for offset in range(len(self._events) - 1, -1, -1):
-            event = self._events[offset]
-            if isinstance(event, LogLine) and (event.source, event.index) == wanted:
-                return self._dropped + offset + 1
-        return 0
+    async def _next(self, position: int) -> tuple[tuple[Event, ...], int]:
+        """Some events from ``position`` on, none when there are no more yet, and where they end."""
+        if position >= self._first:
+            page = self.slice(position, position + _STEP)
+            return page.events, page.end
+        kept = await self._archive.page(position) if self._archive else None
+        if kept is not None and kept.first <= position < kept.end:
+            return kept.events[position - kept.first :], kept.end
+        until = min(kept.first, self._first) if kept is not None else self._first
+        gap = Gap(f"{until - position} earlier lines cannot be shown any more")
+        # its own event may be among what is missing
+        if self._phase is not None and not self._phase.phase.terminal:
+            return (gap, self._phase), until
+        return (gap,), until
+
+    async def _position(self, had: tuple[str, int]) -> int:
+        """Where a viewer reads on that has seen everything up to a line."""
+        for number in range(self.end - 1, self._first - 1, -1):
+            if _reached(self._events[number - self._first], had):
+                return number + 1
+        near = await self._archive.seek(*had) if self._archive else None
+        return 0 if near is None else near
+
+    def _excess(self) -> int:
+        """How many events have to go for the rest to fit."""
+        size, count = self._size, 0
+        for event in self._events[:-1]:
+            if size <= self._memory:
+                break
+            size -= _size(event)
+            count += 1
+        return count
+
+    def _drop(self, count: int) -> None:
+        if count > 0:
+            self._size -= sum(map(_size, self._events[:count]))
+            del self._events[:count]
+            self._first += count
 
     def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+
+def _reached(event: Event, had: tuple[str, int]) -> bool:
+    """Whether a viewer who has that line has this event, too."""
+    source, index = had
+    return isinstance(event, LogLine) and event.source == source and event.index <= index
+
+
+def _size(event: Event) -> int:
+    return _EVENT_SIZE + len(event.text if isinstance(event, LogLine) else event.message)

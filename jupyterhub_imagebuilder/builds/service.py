@@ -1,23 +1,23 @@
 """The use case: somebody asks for a repository, and gets its image.
 
 One build per key: a request joins the build in flight; where the registry has the image, nothing
-is built.  Requests, joins and look-ups of one process meet in :attr:`BuildService._running`, those
-of several processes on the build's name, which the executor claims.
+is built.  The requests of one process meet in its :class:`Executions`, those of several processes
+on the build's name, which the executor claims.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
 import uuid
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from jupyterhub_imagebuilder.builds import naming
-from jupyterhub_imagebuilder.builds.build import Build
-from jupyterhub_imagebuilder.builds.execution import Execution, Patience
+from jupyterhub_imagebuilder.builds.adoption import Adoption
+from jupyterhub_imagebuilder.builds.build import Audience, Build
+from jupyterhub_imagebuilder.builds.catalog import Catalog
+from jupyterhub_imagebuilder.builds.execution import Patience
+from jupyterhub_imagebuilder.builds.executions import Executions
 from jupyterhub_imagebuilder.builds.model import (
     BuildRequest,
     Owner,
@@ -28,32 +28,25 @@ from jupyterhub_imagebuilder.builds.parse import parse, provider_of
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.ports import (
     BuildObserver,
-    Claim,
     Clock,
     Executor,
     Registry,
     RepoProvider,
     RequestOutcome,
+    Store,
     Unobserved,
 )
 from jupyterhub_imagebuilder.builds.queue import BuildQueue, QueueLimits
 from jupyterhub_imagebuilder.errors import (
     AccessDenied,
     BuildNotFound,
-    ExecutorUnavailable,
     ImageBuilderError,
     ImageUnknown,
     ServiceUnavailable,
     SpecInvalid,
 )
 
-log = logging.getLogger(__name__)
-
 _FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-#: Longest time between attempts to remove what a finished build left, in seconds.
-_REMOVE_DELAY = 60.0
-#: Seconds for which the end of a failed build waits until its remains are removed.
-_REMOVE_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +57,7 @@ class BuildSettings:
     settings: Mapping[str, object] = field(default_factory=dict)  #: what else changes the image
     platform: str = "linux/amd64"
     linger: float = 60.0  #: seconds for which what a finished build left stays
-    history: int = 1000  #: finished builds that are remembered
+    history: int = 1000  #: builds that are over and in memory
     limits: QueueLimits = field(default_factory=QueueLimits)  #: on what runs and waits at once
     patience: Patience = field(default_factory=Patience)
 
@@ -72,7 +65,7 @@ class BuildSettings:
 class BuildService:
     """Resolves, looks up, builds, joins, adopts.
 
-    Call :meth:`start` once before the first request and :meth:`stop` at the end; builds go on
+    Call :meth:`take_up` once before the first request and :meth:`stop` at the end; builds go on
     without this process, and the next one adopts them.
     """
 
@@ -86,6 +79,7 @@ class BuildService:
         settings: BuildSettings,
         clock: Clock,
         observer: BuildObserver | None = None,
+        store: Store | None = None,
     ) -> None:
         self._providers = providers
         self._registry = registry
@@ -94,10 +88,23 @@ class BuildService:
         self._settings = settings
         self._clock = clock
         self._observer = observer or Unobserved()
-        self._builds: dict[str, Build] = {}  # by id, oldest first
-        self._running: dict[str, Execution] = {}  # by key: the build that requests join
+        # sorts behind those of the processes before this one
+        author = f"{clock.now():017.6f}-{uuid.uuid4().hex[:8]}"
+        self._audience = Audience(self._observer, store, author)
+        self._unobserved = Audience(Unobserved(), store, author)
+        self._catalog = Catalog(self._audience, settings.history)
         self._queue = BuildQueue(settings.limits)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._executions = Executions(
+            executor=executor,
+            registry=registry,
+            queue=self._queue,
+            catalog=self._catalog,
+            clock=clock,
+            observer=self._observer,
+            patience=settings.patience,
+            linger=settings.linger,
+        )
+        self._adoption = Adoption(executor, self._executions, self._catalog, self._audience)
         self._stopping = False
 
     @property
@@ -105,15 +112,15 @@ class BuildService:
         """How many builds wait for their turn."""
         return len(self._queue)
 
-    async def start(self) -> None:
-        """Adopt what an earlier process left under way.
+    async def take_up(self) -> None:
+        """Follow what is under way and nobody here follows; queue again what was queued.
+
+        Once before the first request: what an earlier process left.  And again from time to time:
+        what another process began, or what began although the answer to us was lost.
 
         :raises ExecutorUnavailable: it cannot be asked; call again.
         """
-        for claim in await self._executor.found():
-            if claim.request.key not in self._running:
-                log.info("adopting %s (%s)", claim.request.name, claim.state)
-                self._begin(Build(claim.request, self._observer), claim)
+        await self._adoption.take_up()
 
     async def stop(self) -> None:
         """End all tasks and streams of this process; builds go on in the executor.
@@ -121,10 +128,8 @@ class BuildService:
         A request that is under way gets no build any more, but an error.
         """
         self._stopping = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for build in self._builds.values():
+        await self._executions.stop()
+        for build in self._catalog.here():
             build.release()
 
     async def request(self, text: str, owner: Owner, commit: str | None = None) -> Build:
@@ -145,19 +150,24 @@ class BuildService:
         """The same for a spec in BinderHub's form."""
         return await self.request(f"build:{provider}/{spec}", owner)
 
-    def get(self, build_id: str, viewer: Owner) -> Build:
+    async def get(self, build_id: str, viewer: Owner) -> Build:
         """The build of that id.
 
         :raises BuildNotFound: there is none that the viewer may see.
+        :raises StoreUnavailable: it is not in memory, and the store does not answer.
+        :raises ServiceUnavailable: another process looks after it.
         """
-        build = self._builds.get(build_id)
+        build = await self._catalog.get(build_id)
         if build is None or not build.visible_to(viewer):
             raise BuildNotFound("There is no such build, or it is not yours.")
         return build
 
-    def list(self, viewer: Owner) -> list[Build]:
-        """The builds that the viewer may see, newest first."""
-        return [b for b in reversed(self._builds.values()) if b.visible_to(viewer)]
+    async def list(self, viewer: Owner, limit: int, before: float | None = None) -> list[Build]:
+        """The newest builds that the viewer may see, newest first.
+
+        :param before: only those created earlier, in seconds since the epoch.
+        """
+        return await self._catalog.of(viewer, limit, before)
 
     async def cancel(self, build_id: str, viewer: Owner) -> Build:
         """End a build for everyone who waits for it, and return it when it has ended.
@@ -167,30 +177,30 @@ class BuildService:
         :raises BuildNotFound: there is none that the viewer may see.
         :raises AccessDenied: somebody else asked for it first.
         """
-        build = self.get(build_id, viewer)
+        build = await self.get(build_id, viewer)
         asked = build.request.owner
         if not viewer.admin and (viewer.kind, viewer.name) != (asked.kind, asked.name):
             raise AccessDenied(
                 "Only the one who asked for this build first, or an admin, may stop it."
             )
-        execution = self._running.get(build.request.key)
+        execution = self._executions.of(build.request.key)
         if execution is not None and execution.build is build:
             execution.stop(viewer.name)
             await execution.ended.wait()
         return build
 
-    def vouch(self, image: str, viewer: Owner) -> str:
+    async def vouch(self, image: str, viewer: Owner) -> str:
         """The image name again, if a finished build that the viewer may see made it.
 
         :param image: ``registry/repository@sha256:…``.
         :raises ImageUnknown: nobody knows of such a build.
+        :raises StoreUnavailable: there may be one, but the store does not answer.
         """
-        for build in self._builds.values():
-            if build.digest and build.image == image and build.visible_to(viewer):
-                return image
-        raise ImageUnknown(
-            "This image was not built for you here; choose the repository it was built from."
-        )
+        if not any(build.visible_to(viewer) for build in await self._catalog.made(image)):
+            raise ImageUnknown(
+                "This image was not built for you here; choose the repository it was built from."
+            )
+        return image
 
     async def _request(self, spec: RepoSpec, owner: Owner, commit: str | None) -> Build:
         self._policy.check(spec)
@@ -199,7 +209,7 @@ class BuildService:
             return build
         digest = await self._registry.digest(request.image)
         # another request may have come as far as this one while the registry was asked; where
-        # there is nothing to join, nothing is awaited from here to _begin
+        # there is nothing to join, nothing is awaited from here to begin
         if (build := await self._joined(request)) is not None:
             return build
         if digest is not None:
@@ -207,7 +217,11 @@ class BuildService:
             return self._found(request, digest)
         self._queue.check_room()
         self._observer.requested(RequestOutcome.STARTED)
-        return self._begin(Build(request, self._observer))
+        build = Build(request, self._audience)
+        if self._executions.begin(build).waits:
+            # what has a pod can be found again; what waits has nothing but the store
+            await build.save()
+        return build
 
     async def _resolve(self, spec: RepoSpec, commit: str | None) -> ResolvedRef:
         if commit is None:
@@ -234,7 +248,7 @@ class BuildService:
 
         :raises ServiceUnavailable: this process stops, and begins nothing any more.
         """
-        while (execution := self._running.get(request.key)) is not None and not self._stopping:
+        while (execution := self._executions.of(request.key)) is not None and not self._stopping:
             if not execution.stopping:
                 execution.build.join(request.owner)
                 self._observer.requested(RequestOutcome.JOINED)
@@ -246,75 +260,11 @@ class BuildService:
 
     def _found(self, request: BuildRequest, digest: str) -> Build:
         """The registry has the image: the build that made it, or a record of the find."""
-        for build in reversed(self._builds.values()):
-            if build.request.key == request.key and build.digest == digest:
-                build.join(request.owner)
-                return build
-        build = Build(request)
+        build = self._catalog.made_by(request, digest)
+        if build is not None:
+            build.join(request.owner)
+            return build
+        build = Build(request, self._unobserved)
         build.complete(digest, self._clock.now(), cached=True)
-        self._remember(build)
+        self._catalog.add(build)
         return build
-
-    def _begin(self, build: Build, claim: Claim | None = None) -> Build:
-        self._remember(build)
-        execution = Execution(
-            build,
-            claim,
-            executor=self._executor,
-            registry=self._registry,
-            queue=self._queue,
-            patience=self._settings.patience,
-            clock=self._clock,
-            observer=self._observer,
-        )
-        self._running[build.request.key] = execution
-        self._spawn(self._carry_out(execution), build.request.name)
-        return build
-
-    def _remember(self, build: Build) -> None:
-        self._builds[build.id] = build
-        excess = len(self._builds) - self._settings.history
-        for old in [b.id for b in self._builds.values() if b.over][: max(excess, 0)]:
-            del self._builds[old]
-
-    async def _carry_out(self, execution: Execution) -> None:
-        """See one build through to its terminal event."""
-        build = execution.build
-        try:
-            error = await execution.attempt()
-            if execution.claim is not None:
-                # what failed goes at once, before anyone hears of it: a pod that cannot start is
-                # still there, and the next try would meet it; the rest stays for others to see
-                linger = 0.0 if error else self._settings.linger
-                removal = self._spawn(
-                    self._remove(execution.claim, linger), f"remove {execution.claim.uid}"
-                )
-                if error:
-                    await asyncio.wait({removal}, timeout=_REMOVE_PATIENCE)
-            if error is not None:
-                build.fail(error, self._clock.now())
-        finally:
-            execution.leave_queue()
-            # only now: a request that comes later must not join a build that is over
-            del self._running[build.request.key]
-            execution.ended.set()
-
-    async def _remove(self, claim: Claim, linger: float) -> None:
-        """Remove what a build left, in ``linger`` seconds, and try until it is done."""
-        await self._clock.sleep(linger)
-        delay = 1.0
-        while True:
-            try:
-                await self._executor.remove(claim)
-            except ExecutorUnavailable as error:
-                log.warning("cannot remove %s yet: %s", claim.request.name, error.message)
-                await self._clock.sleep(delay)
-                delay = min(delay * 2, _REMOVE_DELAY)
-            else:
-                return
-
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import cast
 
@@ -17,6 +18,9 @@ from jupyterhub_imagebuilder.web.documents import build_document, event_document
 from jupyterhub_imagebuilder.web.sse import Frame
 from jupyterhub_imagebuilder.web.streaming import StreamingHandler
 
+#: Most builds of one listing.
+_LISTED = 1000
+
 
 class BuildsHandler(Handler):
     """``/api/builds``."""
@@ -24,7 +28,8 @@ class BuildsHandler(Handler):
     async def get(self) -> None:
         """List the builds that the caller may see."""
         owner = (await self.principal()).owner
-        builds = self.backend.ready().list(owner)
+        limit, before = _listing(self)
+        builds = await self.backend.ready().list(owner, limit, before)
         self.answer({"builds": [build_document(build) for build in builds]})
 
     async def post(self) -> None:
@@ -48,7 +53,7 @@ class BuildHandler(Handler):
     async def get(self, build_id: str) -> None:
         """Show one build."""
         owner = (await self.principal()).owner
-        self.answer(build_document(self.backend.ready().get(build_id, owner)))
+        self.answer(build_document(await self.backend.ready().get(build_id, owner)))
 
 
 class CancelHandler(Handler):
@@ -66,7 +71,7 @@ class EventsHandler(StreamingHandler):
     async def get(self, build_id: str) -> None:
         """Stream a build's events, behind the line that the client has already."""
         owner = (await self.principal()).owner
-        build = self.backend.ready().get(build_id, owner)
+        build = await self.backend.ready().get(build_id, owner)
         await self.stream(_frames(build, self.request.headers.get("Last-Event-ID")))
 
 
@@ -80,7 +85,24 @@ class ImagesHandler(Handler):
         if not isinstance(body["image"], str):
             raise SpecInvalid("The image has to be text.")
         owner = owner_named(body.get("owner"), principal)
-        self.answer({"image": self.backend.ready().vouch(body["image"], owner)})
+        self.answer({"image": await self.backend.ready().vouch(body["image"], owner)})
+
+
+def _listing(handler: Handler) -> tuple[int, float | None]:
+    """How many builds, and from when on, ``?limit=`` and ``?before=`` ask for."""
+    limit = handler.get_query_argument("limit", "100")
+    before = handler.get_query_argument("before", None)
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:5]) <= _LISTED):
+        raise SpecInvalid(f"The limit has to be a number from 1 to {_LISTED}.")
+    if before is None:
+        return int(limit), None
+    try:
+        # a plus that nobody escaped arrives as a space
+        moment = datetime.fromisoformat(before.replace(" ", "+"))
+    except ValueError as error:
+        raise SpecInvalid("'before' has to be a time, as in a build's 'created'.") from error
+    # what a build says of its creation names its zone
+    return int(limit), (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 async def _frames(build: Build, after: str | None) -> AsyncGenerator[Frame, None]:

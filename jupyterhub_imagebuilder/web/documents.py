@@ -27,6 +27,7 @@ def build_document(build: Build) -> dict[str, Any]:
         "digest": build.digest,
         "cached": build.cached,
         "created": _time(build.created),
+        "phases": {phase.value: _time(when) for phase, when in build.entered.items()},
         "finished": _time(build.finished),
     }
 
@@ -54,6 +55,7 @@ def health_document(report: Report) -> dict[str, Any]:
     """What the parts answered."""
     checks = [
         {"service": check.name, "ok": check.ok}
+        | ({} if check.required else {"required": False})
         | ({"message": check.message} if check.message else {})
         for check in report.checks
     ]

@@ -1,21 +1,32 @@
 """An executor that builds nothing and does what its test says.
 
 By default a build runs through at once.  With ``manual`` set, a new build says nothing until the
-test drives it: ``executor.build(name).line("…")``, ``.phase(…)``, ``.end(error)``, ``.vanish()``.
+test drives it: ``executor.build(name).line("…")``, ``.phase(…)``, ``.end(error)``, ``.vanish()``,
+``.forget()`` (the log so far cannot be read any more).
 Passes the contract suite in ``tests/contract/executors``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 from collections.abc import AsyncIterator
 
-from jupyterhub_imagebuilder.builds.events import LogLine, PhaseChanged
+from jupyterhub_imagebuilder.builds.events import Gap, LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.model import BuildRequest
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.ports import Claim, ClaimState, Ended, Observation
+from jupyterhub_imagebuilder.builds.ports import (
+    Checkpoint,
+    Claim,
+    ClaimState,
+    Ended,
+    Observation,
+)
 from jupyterhub_imagebuilder.errors import BuildFailed, ExecutorUnavailable, Reason
+
+#: Lines behind a gap are numbered from the next multiple of this.
+JUMP = 1_000_000
 
 LOST = BuildFailed("The build pod was deleted.", Reason.EXECUTOR_LOST)
 
@@ -35,6 +46,7 @@ class ScriptedBuild:
         self.uid = uid
         self.said: list[Observation] = []
         self._lines = itertools.count()
+        self._forgotten = 0  # observations that no follower is told any more
         self._news = asyncio.Event()
 
     @property
@@ -59,19 +71,41 @@ class ScriptedBuild:
         """The pod is deleted by someone."""
         self.end(LOST)
 
+    def forget(self) -> None:
+        """The log so far is moved away: marks in it are not found any more."""
+        self._forgotten = len(self.said) - self.ended
+
     def say(self, observation: Observation) -> None:
         assert not self.ended, "nothing follows the end"
         self.said.append(observation)
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    async def observations(self) -> AsyncIterator[Observation]:
-        for position in itertools.count():
+    async def observations(self, mark: str | None = None) -> AsyncIterator[Observation]:
+        place, index = self._read_mark(mark)
+        if place < self._forgotten:
+            yield Gap("Some lines are missing here.")
+            place, index = self._forgotten, (index // JUMP + 1) * JUMP
+        for position in itertools.count(place):
             while position >= len(self.said):
                 await self._news.wait()
-            yield self.said[position]
-            if isinstance(self.said[position], Ended):
+            said = self.said[position]
+            if isinstance(said, LogLine):
+                yield dataclasses.replace(said, index=index)
+                index += 1
+                yield Checkpoint(f"{self.uid} {position + 1} {index}")
+                continue
+            yield said
+            if isinstance(said, Ended):
                 return
+
+    def _read_mark(self, mark: str | None) -> tuple[int, int]:
+        """What comes next: its place in ``said``, and the index of the next line."""
+        uid, *numbers = mark.split() if mark else [""]
+        if uid != self.uid:
+            return 0, 0
+        place, index = map(int, numbers)
+        return place, index
 
 
 class ScriptedExecutor:
@@ -114,14 +148,14 @@ class ScriptedExecutor:
             raise BuildFailed("Another build has this name.", Reason.EXECUTOR_LOST)
         return Claim(held.request, held.uid, held.claim_state)
 
-    async def follow(self, claim: Claim) -> AsyncIterator[Observation]:
+    async def follow(self, claim: Claim, mark: str | None = None) -> AsyncIterator[Observation]:
         held = self._held(claim)
         if held is None:
             yield Ended(LOST)
             return
         self.following += 1
         try:
-            async for observation in held.observations():
+            async for observation in held.observations(mark):
                 yield observation
         finally:
             self.following -= 1

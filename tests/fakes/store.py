@@ -1,4 +1,4 @@
-"""A store that keeps everything in memory.  Passes the contract suite in ``tests/contract/store``."""
+"""A store that keeps everything in memory; passes the contract suite in ``tests/contract/store``."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ class MemoryStore:
             key=lambda record: record.request.created,
         )
         for record in found:
-            self.records[record.request.id] = dataclasses.replace(record, author=author)
+            self.records[record.request.id] = dataclasses.replace(
+                record, author=max(author, record.author)
+            )
         return [self._kept(record.request.id) for record in found]
 
     async def newest(
@@ -114,7 +116,12 @@ class MemoryStore:
         if page is not None:
             pages = self.pages.setdefault(build_id, [])
             end = pages[-1].end if pages else 0
-            if known is not None and known.author == record.author and page.end > end:
+            if (
+                known is not None
+                and known.author == record.author
+                and page.events
+                and page.end > end
+            ):
                 skip = max(end - page.first, 0)
                 pages.append(Page(page.first + skip, page.events[skip:], page.mark))
             return

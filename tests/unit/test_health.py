@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from jupyterhub_imagebuilder.errors import ExecutorUnavailable
+from jupyterhub_imagebuilder.errors import ExecutorUnavailable, StoreUnavailable
 from jupyterhub_imagebuilder.health import Check, Health
+from jupyterhub_imagebuilder.web.documents import health_document
 from tests.unit.web.support import FakeClock, turns
 
 
@@ -97,3 +98,20 @@ async def test_close_ends_a_round(health):
     await health.close()
     with pytest.raises(asyncio.CancelledError):
         await caller
+
+
+async def test_a_part_that_builds_do_without_is_told_and_is_no_alarm(health):
+    parts = {"executor": Part(), "store": Part()}
+    parts["store"].error = StoreUnavailable("The database does not answer.")
+    health.watch(parts, frozenset({"store"}))
+    report = await health.report()
+    assert report.ok
+    assert health_document(report)["checks"] == [
+        {"service": "executor", "ok": True},
+        {
+            "service": "store",
+            "ok": False,
+            "required": False,
+            "message": "The database does not answer.",
+        },
+    ]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from jupyterhub_imagebuilder.builds.build import Build
+from jupyterhub_imagebuilder.builds.build import Audience, Build
 from jupyterhub_imagebuilder.builds.events import LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.model import Owner
 from jupyterhub_imagebuilder.builds.phases import Phase
@@ -61,7 +61,7 @@ class Counted:
         what = request(**kwargs)
         # asked for two seconds before the build begins
         object.__setattr__(what, "created", self.clock.now() - 2)
-        return Build(what, self.metrics)
+        return Build(what, Audience(self.metrics))
 
     def after(self, seconds):
         self.clock.time += seconds
@@ -74,7 +74,7 @@ def counted():
 
 
 def enter(build, phase):
-    build.observe(PhaseChanged(phase, phase))
+    build.observe(PhaseChanged(phase, phase), 1000.0)
 
 
 def test_it_fits_the_port(counted):
@@ -108,8 +108,8 @@ def test_a_build_is_counted_once_with_the_time_of_each_phase(counted):
 def test_what_the_log_says_of_phases_is_timed_too(counted):
     build = counted.build()
     counted.after(3)
-    build.observe(LogLine("u", 0, "Step 1", Phase.BUILDING))
-    build.observe(LogLine("u", 1, "Step 2", Phase.BUILDING))
+    build.observe(LogLine("u", 0, "Step 1", Phase.BUILDING), 1000.0)
+    build.observe(LogLine("u", 1, "Step 2", Phase.BUILDING), 1000.0)
     assert counted.series("phase_duration_seconds_sum") == {("waiting",): 3}
     assert counted.series("builds_running") == {("building",): 1}
 
@@ -118,7 +118,7 @@ def test_builds_under_way_are_shown_by_their_phase(counted):
     builds = [counted.build(build_id=f"b{number}") for number in range(3)]
     assert counted.series("builds_running") == {("waiting",): 3}
     enter(builds[0], Phase.BUILDING)
-    builds[0].observe(PhaseChanged(Phase.BUILDING, "other words"))
+    builds[0].observe(PhaseChanged(Phase.BUILDING, "other words"), 1000.0)
     builds[1].fail(BuildFailed("No."), counted.after(1))
     assert counted.series("builds_running") == {("waiting",): 1, ("building",): 1}
     for build in builds:
@@ -310,8 +310,8 @@ async def test_a_restart_times_no_phase_of_what_it_adopts(world, counted):
     later = Counted()
     later.clock = counted.clock
     successor = World(later, world)
-    await successor.service.start()
-    (adopted,) = successor.service.list(ADMIN)
+    await successor.service.take_up()
+    (adopted,) = await successor.service.list(ADMIN, 100)
     scripted.end(BuildFailed("No.", Reason.BUILD_FAILED))
     assert (await last(adopted)).reason is Reason.BUILD_FAILED
     assert later.series("phase_duration_seconds_count") == {}

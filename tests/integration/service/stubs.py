@@ -80,7 +80,7 @@ class StubExecutor(LoggingConfigurable):
         while not Path(self.go_file).exists() and time.monotonic() < deadline:
             time.sleep(0.02)
 
-    async def follow(self, claim):
+    async def follow(self, claim, mark=None):
         yield LogLine(claim.uid, 0, "Step 1/1", Phase.BUILDING)
         await asyncio.to_thread(self.wait_for_go)
         image = claim.request.image

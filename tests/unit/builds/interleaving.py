@@ -319,9 +319,9 @@ class Lifeline:
         await self._alive()
         return await self._world.executor.claim(request)
 
-    async def follow(self, claim: Claim) -> Any:
+    async def follow(self, claim: Claim, mark: str | None = None) -> Any:
         await self._alive()
-        async with contextlib.aclosing(self._world.executor.follow(claim)) as observations:
+        async with contextlib.aclosing(self._world.executor.follow(claim, mark)) as observations:
             async for observation in observations:
                 yield observation
 
@@ -395,7 +395,7 @@ class World:
     async def _start(self, process: Process) -> None:
         while True:
             try:
-                await process.service.start()
+                await process.service.take_up()
             except ExecutorUnavailable:
                 await process.lifeline.sleep(1.0)
             else:
@@ -406,7 +406,7 @@ class World:
         """SIGKILL: nothing of it reaches the world any more."""
         process.lifeline.dead = True
         self._forget(process)
-        tasks = [process.starting, *process.service._tasks]
+        tasks = [process.starting, *process.service._executions._tasks]
         for task in [*tasks, *process.requests, *process.viewers.values()]:
             task.cancel()
         self.loop.settle()
@@ -499,9 +499,11 @@ class World:
         assert not self.executor.faults, self.executor.faults
         assert not self.crashes, self.crashes
         for process in self.over:
-            assert not (process.stopped and process.service._tasks), "a stopped service goes on"
+            assert not (process.stopped and process.service._executions._tasks), (
+                "a stopped service goes on"
+            )
         for process in [*self.processes, *self.over]:
-            for build in process.service._builds.values():
+            for build in process.service._catalog.here():
                 self._check_build(build)
 
     def _check_build(self, build: Build) -> None:

@@ -16,7 +16,7 @@ async def phases(build):
 async def test_lines_move_the_phase_forward_and_never_back():
     build = Build(request())
     for index, phase in enumerate([Phase.FETCHING, Phase.BUILDING, Phase.FETCHING, Phase.PUSHING]):
-        build.observe(LogLine("pod", index, "text", phase))
+        build.observe(LogLine("pod", index, "text", phase), 1000.0)
     build.complete("sha256:1", 1010.0)
     assert await phases(build) == ["waiting", "fetching", "building", "pushing", "built"]
 
@@ -24,7 +24,7 @@ async def test_lines_move_the_phase_forward_and_never_back():
 async def test_a_waiting_message_is_told_once():
     build = Build(request())
     for _ in range(3):
-        build.observe(PhaseChanged(Phase.WAITING, "no node has room"))
+        build.observe(PhaseChanged(Phase.WAITING, "no node has room"), 1000.0)
     build.fail(BuildFailed("gone", Reason.EXECUTOR_LOST), 1001.0)
     assert await phases(build) == ["waiting", "waiting", "failed"]
     assert build.reason is Reason.EXECUTOR_LOST
@@ -34,7 +34,7 @@ async def test_it_ends_once():
     build = Build(request())
     build.complete("sha256:1", 1010.0)
     build.fail(BuildFailed("too late"), 1011.0)
-    build.observe(Gap("too late"))
+    build.observe(Gap("too late"), 1000.0)
     events = [e async for e in build.events()]
     assert [e.phase for e in events] == [Phase.WAITING, Phase.BUILT]
     assert (build.finished, build.reason) == (1010.0, None)

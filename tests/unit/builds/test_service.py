@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 
 import pytest
 
-from jupyterhub_imagebuilder.builds.build import Build
-from jupyterhub_imagebuilder.builds.events import LogLine, PhaseChanged
+from jupyterhub_imagebuilder.builds.events import LogLine
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.ports import Ended, Pushed
 from jupyterhub_imagebuilder.builds.queue import QueueLimits
-from jupyterhub_imagebuilder.builds.service import BuildService, BuildSettings
 from jupyterhub_imagebuilder.errors import (
     AccessDenied,
     BuildFailed,
@@ -25,53 +22,9 @@ from jupyterhub_imagebuilder.errors import (
     SpecForbidden,
     SpecInvalid,
 )
-from tests.fakes.clock import InstantClock
 from tests.fakes.executor import ScriptedExecutor
-from tests.fakes.provider import FakeProvider
-from tests.fakes.registry import FakeRegistry
 from tests.unit.builds.records import ADMIN, ALICE, BOB, COMMIT
-
-REPO = "https://git.example.org/org/repo"
-NEWER = "f" * 40
-
-
-class PushingExecutor(ScriptedExecutor):
-    """What is built is in the registry when the build ends, as a push leaves it."""
-
-    registry: FakeRegistry
-
-    async def follow(self, claim):
-        async with aclosing(super().follow(claim)) as observations:
-            async for observation in observations:
-                if getattr(observation, "error", BuildFailed) is None:
-                    self.registry.images[claim.request.image] = f"sha256:{claim.request.key}"
-                yield observation
-
-
-class World:
-    """A service with everything around it."""
-
-    def __init__(self, **settings):
-        self.clock = InstantClock()
-        self.provider = FakeProvider({(REPO, "HEAD"): COMMIT, (REPO, "main"): COMMIT})
-        self.registry = FakeRegistry()
-        self.executor = PushingExecutor()
-        self.executor.registry = self.registry
-        self.settings = settings
-        self.policy = SpecPolicy()
-        self.services = []
-
-    def service(self):
-        service = BuildService(
-            providers=[self.provider],
-            registry=self.registry,
-            executor=self.executor,
-            policy=self.policy,
-            settings=BuildSettings(image_prefix="registry.example.org/team/", **self.settings),
-            clock=self.clock,
-        )
-        self.services.append(service)
-        return service
+from tests.unit.builds.world import NEWER, REPO, LongWaits, World, end, settle
 
 
 @pytest.fixture
@@ -82,15 +35,6 @@ async def world():
         await service.stop()
 
 
-async def end(build: Build) -> PhaseChanged:
-    return [event async for event in build.events()][-1]
-
-
-async def settle():
-    for _ in range(50):
-        await asyncio.sleep(0)
-
-
 async def test_a_repository_is_built_and_vouched_for(world):
     service = world.service()
     build = await service.request(REPO, ALICE)
@@ -98,7 +42,7 @@ async def test_a_repository_is_built_and_vouched_for(world):
     last = await end(build)
     assert last.phase is Phase.BUILT
     assert last.image == build.image == build.request.image.at(build.digest)
-    assert service.vouch(build.image, ALICE) == build.image
+    assert await service.vouch(build.image, ALICE) == build.image
     assert len(world.executor.created) == 1
 
 
@@ -110,7 +54,7 @@ async def test_the_second_time_nothing_is_built(world):
     assert second.over
     assert second.image == first.image
     assert len(world.executor.created) == 1
-    assert service.vouch(first.image, BOB)
+    assert await service.vouch(first.image, BOB)
 
 
 async def test_an_image_of_an_earlier_life_is_found(world):
@@ -129,7 +73,7 @@ async def test_who_asks_at_the_same_time_shares_one_build(world):
     assert len(world.executor.created) == 1
     joined = await service.request(REPO, BOB)
     assert joined is builds[0]
-    assert joined in service.list(BOB)
+    assert joined in await service.list(BOB, 100)
 
 
 async def test_a_new_commit_is_a_new_build(world):
@@ -168,7 +112,7 @@ async def test_refusals_leave_no_trace(world):
     world.registry.down = RegistryUnavailable("The registry does not answer.")
     with pytest.raises(RegistryUnavailable):
         await service.request(REPO, ALICE)
-    assert service.list(ADMIN) == []
+    assert await service.list(ADMIN, 100) == []
     assert world.executor.created == []
 
 
@@ -278,7 +222,7 @@ async def test_a_finished_build_of_another_process_is_shared_if_the_registry_has
     last = await end(build)
     assert (last.phase, last.digest) == (Phase.BUILT, "sha256:theirs")
     assert world.executor.created == []
-    assert other.list(ADMIN) == []
+    assert await other.list(ADMIN, 100) == []
 
 
 async def test_a_failed_build_that_lingers_is_removed_and_built_again(world):
@@ -290,15 +234,6 @@ async def test_a_failed_build_that_lingers_is_removed_and_built_again(world):
     world.executor.admit.set()
     assert (await end(build)).phase is Phase.BUILT
     assert len(world.executor.created) == 1
-
-
-class LongWaits(InstantClock):
-    """Waiting for an hour is waiting until the test is over; everything shorter is an instant."""
-
-    async def sleep(self, seconds):
-        if seconds >= 3600:
-            await asyncio.Event().wait()
-        await super().sleep(seconds)
 
 
 async def two_builds(world, **settings):
@@ -375,7 +310,7 @@ async def test_builds_that_are_adopted_count(world):
     first, *_ = await two_builds(world)
     await first.stop()
     second = world.service()
-    await second.start()
+    await second.take_up()
     again = await second.request(f"{REPO}two", BOB)
     await settle()
     assert len(world.executor.created) == 1
@@ -447,10 +382,10 @@ async def test_after_a_restart_builds_under_way_are_adopted(world):
     await first.stop()
     assert (await reading).phase is not Phase.BUILT  # the stream ends, the build does not
     second = world.service()
-    await second.start()
+    await second.take_up()
     running.line("two")
     running.end()
-    adopted = second.get(build.id, ALICE)
+    adopted = await second.get(build.id, ALICE)
     events = [event async for event in adopted.events()]
     assert [event.text for event in events if isinstance(event, LogLine)] == ["one", "two"]
     assert events[-1].phase is Phase.BUILT
@@ -491,15 +426,15 @@ async def test_builds_of_others_are_not_there(world):
     service = world.service()
     build = await service.request(REPO, ALICE)
     await end(build)
-    assert service.get(build.id, ALICE) is build
-    assert service.get(build.id, ADMIN) is build
+    assert await service.get(build.id, ALICE) is build
+    assert await service.get(build.id, ADMIN) is build
     with pytest.raises(BuildNotFound):
-        service.get(build.id, BOB)
+        await service.get(build.id, BOB)
     with pytest.raises(ImageUnknown):
-        service.vouch(build.image, BOB)
+        await service.vouch(build.image, BOB)
     with pytest.raises(ImageUnknown):
-        service.vouch(str(build.request.image), ALICE)  # a tag is not a digest
-    assert service.list(BOB) == []
+        await service.vouch(str(build.request.image), ALICE)  # a tag is not a digest
+    assert await service.list(BOB, 100) == []
 
 
 async def test_the_history_is_bounded(world):
@@ -510,4 +445,8 @@ async def test_the_history_is_bounded(world):
         world.provider.commits[(repo, "HEAD")] = COMMIT
         await end(await service.request(repo, ALICE))
         await settle()
-    assert [b.request.spec.repository[-1] for b in service.list(ADMIN)] == ["5", "4", "3"]
+    assert [b.request.spec.repository[-1] for b in await service.list(ADMIN, 100)] == [
+        "5",
+        "4",
+        "3",
+    ]

@@ -121,24 +121,26 @@ class FakeBuilds:
     async def request_spec(self, provider, spec, owner):
         return self._answer((provider, spec, owner))
 
-    def get(self, build_id, viewer):
+    async def get(self, build_id, viewer):
         build = self.known.get(build_id)
         if build is None or not build.visible_to(viewer):
             raise BuildNotFound("There is no such build, or it is not yours.")
         return build
 
     async def cancel(self, build_id, viewer):
-        build = self.get(build_id, viewer)
+        build = await self.get(build_id, viewer)
         self.asked.append(("cancel", build_id, viewer))
         if self.error:
             raise self.error
         build.fail(BuildFailed(f"{viewer.name} stopped this build.", Reason.CANCELLED), 1003.0)
         return build
 
-    def list(self, viewer):
-        return [b for b in reversed(self.known.values()) if b.visible_to(viewer)]
+    async def list(self, viewer, limit, before=None):
+        self.asked.append(("list", limit, before))
+        found = [b for b in reversed(self.known.values()) if b.visible_to(viewer)]
+        return [b for b in found if before is None or b.created < before][:limit]
 
-    def vouch(self, image, viewer):
+    async def vouch(self, image, viewer):
         self.asked.append((image, viewer))
         if not image.endswith(DIGEST):
             raise ImageUnknown("This image was not built for you here.")

@@ -41,6 +41,7 @@ class TestPostBuilds:
             "digest": None,
             "cached": False,
             "created": "1970-01-01T00:16:40+00:00",
+            "phases": {"waiting": "1970-01-01T00:16:40+00:00"},
             "finished": None,
         }
         owner = Owner("alice", groups=frozenset({"staff"}))
@@ -171,6 +172,21 @@ class TestGetBuilds:
             assert status == 200
             assert [build["id"] for build in document["builds"]] == ids
 
+    async def test_a_listing_goes_on_where_the_last_one_ended(self, web):
+        web.builds.known = {"a": new_build(Owner("alice"), "a")}
+        created = (await web.json("GET", "api/builds/a"))[1]["created"]
+        status, _ = await web.json("GET", f"api/builds?limit=7&before={created}")
+        assert status == 200
+        assert web.builds.asked[-1] == ("list", 7, 1000.0)
+
+    @pytest.mark.parametrize(
+        "query", ["limit=0", "limit=1001", "limit=x", "limit=²", "limit=-1", "before=yesterday"]
+    )
+    async def test_a_bad_listing_is_400_with_a_sentence(self, web, query):
+        status, error = await web.json("GET", f"api/builds?{query}")
+        assert (status, error["reason"]) == (400, "spec-invalid")
+        assert query.partition("=")[0] in error["message"]
+
     async def test_one(self, web):
         web.builds.known = {"a": new_build(Owner("alice"), "a")}
         assert (await web.json("GET", "api/builds/a"))[1]["id"] == "a"
@@ -209,9 +225,9 @@ class TestEvents:
         return build
 
     async def test_all_of_a_build_that_is_over(self, web, build):
-        build.observe(LogLine("uid", 0, "Step 1/2", Phase.BUILDING))
-        build.observe(LogLine("uid", 1, "größe"))
-        build.observe(Gap("3 lines are lost"))
+        build.observe(LogLine("uid", 0, "Step 1/2", Phase.BUILDING), 1000.0)
+        build.observe(LogLine("uid", 1, "größe"), 1000.0)
+        build.observe(Gap("3 lines are lost"), 1000.0)
         build.complete(DIGEST, 1001.0)
         async with web.request("GET", "api/builds/b1/events") as response:
             assert response.status == 200
@@ -242,7 +258,7 @@ class TestEvents:
 
     async def test_it_resumes_behind_the_last_event_id(self, web, build):
         for n in range(3):
-            build.observe(LogLine("uid", n, f"line {n}"))
+            build.observe(LogLine("uid", n, f"line {n}"), 1000.0)
         build.complete(DIGEST, 1001.0)
         text = await web.text("api/builds/b1/events", headers={"Last-Event-ID": "uid:1"})
         assert "line 1" not in text
@@ -253,7 +269,7 @@ class TestEvents:
     async def test_what_happens_arrives_when_it_happens(self, web, build):
         async with web.request("GET", "api/builds/b1/events") as response:
             assert b"waiting" in await response.content.readuntil(b"\n\n")
-            build.observe(LogLine("uid", 0, "now"))
+            build.observe(LogLine("uid", 0, "now"), 1000.0)
             assert b'"now"' in await response.content.readuntil(b"\n\n")
             build.complete(DIGEST, 1001.0)
             assert b"built" in await response.content.read()
@@ -279,7 +295,7 @@ class TestEvents:
 
     async def test_a_thousand_lines_arrive_in_order(self, web, build):
         for n in range(1000):
-            build.observe(LogLine("uid", n, "x" * 300))
+            build.observe(LogLine("uid", n, "x" * 300), 1000.0)
         build.complete(DIGEST, 1001.0)
         text = await web.text("api/builds/b1/events")
         ids = [line for line in text.split("\n") if line.startswith("id: ")]

@@ -30,7 +30,9 @@ def golden(name):
 
 
 async def test_an_image_that_is_there(web):
-    web.builds.next_build.observe(LogLine("uid", 0, "of the build that made it", Phase.BUILDING))
+    web.builds.next_build.observe(
+        LogLine("uid", 0, "of the build that made it", Phase.BUILDING), 1000.0
+    )
     web.builds.next_build.complete(DIGEST, 1000.0, cached=True)
     assert await web.text(PATH) == golden("cached")
 
@@ -39,19 +41,19 @@ async def test_an_image_that_is_built(web):
     build = web.builds.next_build
     stream = asyncio.create_task(web.text(PATH))
     await until(lambda: web.builds.asked)
-    build.observe(LogLine("uid", 0, "Cloning into '/tmp/repo2docker'...", Phase.FETCHING))
-    build.observe(LogLine("uid", 1, "Python version unspecified"))
-    build.observe(LogLine("uid", 2, "#7 [3/9] RUN …", Phase.BUILDING))
-    build.observe(Gap("7 lines are lost"))
-    build.observe(LogLine("uid", 3, "#12 pushing layers", Phase.PUSHING))
+    build.observe(LogLine("uid", 0, "Cloning into '/tmp/repo2docker'...", Phase.FETCHING), 1000.0)
+    build.observe(LogLine("uid", 1, "Python version unspecified"), 1000.0)
+    build.observe(LogLine("uid", 2, "#7 [3/9] RUN …", Phase.BUILDING), 1000.0)
+    build.observe(Gap("7 lines are lost"), 1000.0)
+    build.observe(LogLine("uid", 3, "#12 pushing layers", Phase.PUSHING), 1000.0)
     build.complete(DIGEST, 1001.0)
     assert await stream == golden("built")
 
 
 async def test_a_build_that_fails(web):
     build = web.builds.next_build
-    build.observe(PhaseChanged(Phase.WAITING, "No node has room for the build."))
-    build.observe(LogLine("uid", 0, "ERROR: no matching distribution", Phase.BUILDING))
+    build.observe(PhaseChanged(Phase.WAITING, "No node has room for the build."), 1000.0)
+    build.observe(LogLine("uid", 0, "ERROR: no matching distribution", Phase.BUILDING), 1000.0)
     build.fail(BuildFailed("The step RUN pip install failed.", Reason.OUT_OF_MEMORY), 1001.0)
     assert await web.text(PATH) == golden("failed")
 
@@ -151,7 +153,7 @@ async def test_a_fault_ends_with_a_failed_event(web, caplog):
 
 
 async def test_no_frame_has_an_id(web):
-    web.builds.next_build.observe(LogLine("uid", 0, "x"))
+    web.builds.next_build.observe(LogLine("uid", 0, "x"), 1000.0)
     web.builds.next_build.fail(BuildFailed("y"), 1000.0)
     text = await web.text(PATH)
     assert '"message": "x' in text

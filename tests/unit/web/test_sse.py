@@ -7,7 +7,7 @@ import pytest
 from tornado.iostream import StreamClosedError
 
 from jupyterhub_imagebuilder.web import sse
-from jupyterhub_imagebuilder.web.sse import EventStream, Frame, Streams
+from jupyterhub_imagebuilder.web.sse import EventStream, Frame, SharedFrames, Streams
 from tests.unit.web.support import FakeClock, turns
 
 
@@ -44,6 +44,52 @@ async def frames(*texts):
 )
 def test_a_frame_on_the_wire(frame, wire):
     assert frame.encode() == wire
+
+
+class TestSharedFrames:
+    @pytest.fixture
+    def made(self):
+        return []
+
+    @pytest.fixture
+    def frames(self, made):
+        def make(text):
+            made.append(text)
+            return Frame(text)
+
+        return SharedFrames(make)
+
+    def test_a_frame_is_made_once_for_all_viewers_of_an_event(self, frames, made):
+        event = "x" * 10
+        assert frames.of(event) is frames.of(event)
+        assert frames.of(event).encode() == b"data: xxxxxxxxxx\n\n"
+        assert made == [event]
+
+    def test_an_equal_event_is_another_one(self, frames, made):
+        one, other = ["same"], ["same"]
+        shared = SharedFrames(lambda event: made.append(event) or Frame(event[0]))
+        assert shared.of(one) is not shared.of(other)
+        assert shared.of(one).encode() == shared.of(other).encode()
+        assert made == [["same"], ["same"]]
+
+    def test_only_the_newest_are_kept(self, frames, made, monkeypatch):
+        monkeypatch.setattr(sse, "_SHARED", 2)
+        for event in ("a", "b", "c", "c", "b", "a"):
+            frames.of(event)
+        assert made == ["a", "b", "c", "a"]
+
+    def test_a_long_one_is_not_kept(self, frames, made):
+        event = "x" * 10_000
+        assert frames.of(event).encode() == frames.of(event).encode()
+        assert made == [event, event]
+
+
+async def test_a_fault_of_sending_comes_out():
+    def send(_):
+        raise LookupError("x")
+
+    with pytest.raises(LookupError):
+        await EventStream(send).run(frames("a"))
 
 
 async def test_what_is_there_at_once_goes_out_together_and_the_stream_ends_with_its_frames():

@@ -1,0 +1,108 @@
+"""Taking up builds: what an earlier process left, and what runs although nobody here follows it.
+
+The executor knows what runs, the store what was queued, whose it was and what was said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Sequence
+
+from jupyterhub_imagebuilder.builds.build import Audience, Build
+from jupyterhub_imagebuilder.builds.catalog import Catalog
+from jupyterhub_imagebuilder.builds.events import PhaseChanged
+from jupyterhub_imagebuilder.builds.executions import Executions
+from jupyterhub_imagebuilder.builds.ports import Claim, ClaimState, Executor
+from jupyterhub_imagebuilder.builds.record import Kept
+from jupyterhub_imagebuilder.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+
+class Adoption:
+    """Finds builds that have to be followed, and begins to.
+
+    :param audience: of the builds that are taken up.
+    """
+
+    def __init__(
+        self, executor: Executor, executions: Executions, catalog: Catalog, audience: Audience
+    ) -> None:
+        self._executor = executor
+        self._executions = executions
+        self._catalog = catalog
+        self._audience = audience
+        self._store = audience.store
+        self._recalled = audience.store is None  # whether the store has told what was left
+
+    async def take_up(self) -> None:
+        """Follow what is under way and nobody here follows; queue again what was queued.
+
+        :raises ExecutorUnavailable: it cannot be asked; call again.
+        """
+        claims = await self._executor.found()
+        left = await self._unfinished()
+        over = {claim.uid for claim in claims if await self._is_over(claim)}
+        # nothing is awaited from here on
+        by_key = {claim.request.key: claim for claim in claims}
+        for kept in left:
+            claim = by_key.get(kept.record.request.key)
+            if claim is not None or kept.record.uid is not None:
+                self._resume(kept, claim)
+        for claim in claims:
+            self._adopt(claim, over=claim.uid in over)
+        # last: what runs counts against the limits
+        for kept in left:
+            self._resume(kept, None)
+
+    async def _unfinished(self) -> Sequence[Kept]:
+        """Builds whose end no earlier process saw; the store is asked until it answers once."""
+        if self._recalled or self._store is None:
+            return ()
+        try:
+            left = await self._store.unfinished(self._audience.author)
+        except StoreUnavailable as error:
+            log.warning("what was queued is not known yet: %s", error.message)
+            return ()
+        self._recalled = True
+        return left
+
+    async def _is_over(self, claim: Claim) -> bool:
+        """Whether the build that a pod was made for is known to have ended."""
+        build = self._catalog.known(claim.request.id)
+        if build is None and self._store is not None:
+            with contextlib.suppress(StoreUnavailable):
+                kept = await self._store.get(claim.request.id)
+                return kept is not None and kept.record.phase.terminal
+        return build is not None and build.over
+
+    def _resume(self, kept: Kept, claim: Claim | None) -> None:
+        """Go on with a build that was stored; without a claim and a UID it had not begun."""
+        request, uid = kept.record.request, kept.record.uid
+        if self._catalog.known(request.id) is not None:
+            return
+        build = Build(request, self._audience, kept)
+        log.info("going on with %s (%s)", request.name, build.phase)
+        other = self._executions.of(request.key)
+        if other is not None:
+            self._executions.share(build, other)
+            return
+        if claim is None and uid is not None:
+            # its pod is gone; what it made may be there
+            claim = Claim(request, uid, ClaimState.FINISHED)
+        began = PhaseChanged(build.phase, build.message)
+        self._audience.observer.entered(request, began, cached=False)
+        self._executions.begin(build, claim)
+
+    def _adopt(self, claim: Claim, *, over: bool) -> None:
+        """Follow a pod that nobody follows; that of a build which is over is removed."""
+        request = claim.request
+        if self._executions.is_settled(claim.uid) or self._executions.of(request.key):
+            return
+        if over:
+            log.info("removing what is left of %s (%s)", request.name, claim.state)
+            self._executions.settle(claim, built=claim.state is ClaimState.FINISHED)
+        else:
+            log.info("adopting %s (%s)", request.name, claim.state)
+            self._executions.begin(Build(request, self._audience), claim)

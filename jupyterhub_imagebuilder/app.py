@@ -16,7 +16,7 @@ from traitlets import Bool, Float, Integer, List, TraitError, Unicode, default, 
 from traitlets.config import Application, Config
 
 from jupyterhub_imagebuilder import __version__, configuration, process
-from jupyterhub_imagebuilder.assembly import REGISTRY_CLASS, Plan
+from jupyterhub_imagebuilder.assembly import REGISTRY_CLASS, Plan, StorePlan
 from jupyterhub_imagebuilder.builds.execution import Patience
 from jupyterhub_imagebuilder.builds.naming import split_prefix
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
@@ -98,8 +98,9 @@ class ImageBuilder(Application):
     state_dir = Unicode(
         "imagebuilder",
         help="""
-        Folder for what has to outlive a restart of the hub: the service's token and the
-        configuration that the hub hands over. Relative to the hub's working directory.
+        Folder for what has to outlive a restart of the hub: the service's token, the
+        configuration that the hub hands over, and the history of builds where `database_url` does
+        not say otherwise. Relative to the hub's working directory.
         """,
     ).tag(config=True)
 
@@ -192,6 +193,28 @@ class ImageBuilder(Application):
 
     queue_timeout = Float(
         3600.0, min=0.0, help="Seconds that a build waits for its turn at most."
+    ).tag(config=True)
+
+    database_url = Unicode(
+        help="""
+        Where builds, their owners and their logs are remembered: an address as SQLAlchemy reads
+        it, of SQLite or PostgreSQL, such as `postgresql://imagebuilder@db.example.org/hub`, without
+        a password. It may be the hub's own database.
+
+        Default: the file `history.sqlite` in `state_dir`.
+        """
+    ).tag(config=True)
+
+    database_password_file = Unicode(
+        help="Path of a file with the password for `database_url`; read again at each connection."
+    ).tag(config=True)
+
+    keep_days = Integer(
+        90, min=1, help="Days for which a build that is over is remembered, with its log."
+    ).tag(config=True)
+
+    keep_builds = Integer(
+        10_000, min=1, help="Builds that are remembered at most; the oldest are forgotten first."
     ).tag(config=True)
 
     @default("log_level")
@@ -296,6 +319,7 @@ class ImageBuilder(Application):
                 waiting=self.max_waiting,
             ),
             patience=Patience(confirm=self.confirm_timeout, queue=self.queue_timeout),
+            store=self._store_plan(),
         )
 
     def verify(self) -> None:
@@ -329,6 +353,17 @@ class ImageBuilder(Application):
     def managed(self) -> bool:
         """Whether a hub started this process and answers for it."""
         return bool(os.environ.get("JUPYTERHUB_SERVICE_NAME"))
+
+    def _store_plan(self) -> StorePlan:
+        folder = Path(self.state_dir).absolute()
+        password = Path(self.database_password_file) if self.database_password_file else None
+        return StorePlan(
+            url=self.database_url,
+            password_file=password,
+            folder=folder,
+            days=self.keep_days,
+            builds=self.keep_builds,
+        )
 
     def _tokens(self) -> TokenFile | None:
         return TokenFile(Path(self.api_tokens_file)) if self.api_tokens_file else None

@@ -7,6 +7,7 @@ import functools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from traitlets import TraitError
@@ -16,7 +17,13 @@ from jupyterhub_imagebuilder import configuration
 from jupyterhub_imagebuilder.builds import naming
 from jupyterhub_imagebuilder.builds.execution import Patience
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
-from jupyterhub_imagebuilder.builds.ports import BuildObserver, Clock, Executor, RepoProvider
+from jupyterhub_imagebuilder.builds.ports import (
+    BuildObserver,
+    Clock,
+    Executor,
+    RepoProvider,
+    Store,
+)
 from jupyterhub_imagebuilder.builds.queue import QueueLimits
 from jupyterhub_imagebuilder.builds.service import BuildService, BuildSettings
 from jupyterhub_imagebuilder.configuration import ConfigurationError
@@ -26,11 +33,25 @@ from jupyterhub_imagebuilder.health import Probe
 log = logging.getLogger(__name__)
 
 REGISTRY_CLASS = "jupyterhub_imagebuilder.registry.client.DistributionRegistry"
+_STORE = "jupyterhub_imagebuilder.store.sql.SqlStore"
 _CACHE = "jupyterhub_imagebuilder.registry.cache.CachedRegistry"
 _SLOW_PACKAGE = "jupyterhub_imagebuilder.executors.kubernetes."
 _SLOW_CLIENT = f"{_SLOW_PACKAGE}client.KubernetesClient"
 #: Seconds between two tries to start while Kubernetes is away: the first, and the most.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+#: Seconds between two looks for builds that nobody here follows.
+_LOOK_AROUND = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class StorePlan:
+    """Where builds are remembered, and for how long."""
+
+    url: str  #: of SQLAlchemy, without a password; empty: a file in the folder
+    password_file: Path | None
+    folder: Path  #: also for what the database does not take now
+    days: int  #: for which a build is kept that is over
+    builds: int  #: that are kept at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +65,7 @@ class Plan:
     linger: float  #: seconds
     limits: QueueLimits
     patience: Patience
+    store: StorePlan
 
 
 class ExecutorAdapter(Executor, Protocol):
@@ -63,6 +85,16 @@ class ExecutorAdapter(Executor, Protocol):
 
     async def read_secret(self, name: str, key: str) -> bytes | None:
         """The content of a Secret's key, None when there is none."""
+
+
+class StoreAdapter(Store, Protocol):
+    """What a store has beyond its port: a life."""
+
+    async def start(self) -> None:
+        """Begin; whether the database answers or not."""
+
+    async def close(self) -> None:
+        """Put down what is not written yet."""
 
 
 class Assembly:
@@ -88,6 +120,7 @@ class Assembly:
         self._builds: BuildService | None = None
         self.build_image: str | None = None
         self.probes: dict[str, Probe] = {}  #: health checks; there are none before the start
+        self.optional = frozenset({"store"})  #: those without which builds go on
 
     async def start(self, delayed: Callable[[str], None]) -> BuildService:
         """Make everything and start it; tries again for as long as Kubernetes is away.
@@ -101,12 +134,24 @@ class Assembly:
             self._parent.config, [type(self._parent), *classes.configurable], complete=True
         )
         try:
-            executor, builds = self._make(classes)
+            executor, store, builds = self._make(classes)
         except TraitError as error:
             raise ConfigurationError(f"A setting is wrong: {error}") from error
         self._builds = builds
+        await store.start()
         await self._start(executor, builds, delayed)
         return builds
+
+    async def look_around(self, builds: BuildService) -> None:
+        """Take up builds that nobody here follows, again and again; its owner cancels it."""
+        while True:
+            await self._clock.sleep(_LOOK_AROUND)
+            try:
+                await builds.take_up()
+            except ImageBuilderError as error:
+                log.info("cannot look for builds now: %s", error.message)
+            except Exception:
+                log.exception("looking for builds failed")
 
     async def close(self) -> None:
         """End the streams and tasks of the domain, then the adapters; builds go on."""
@@ -134,9 +179,10 @@ class Assembly:
             ),
             registry=configuration.imported(REGISTRY_CLASS, "the registry"),
             cache=configuration.imported(_CACHE, "the registry"),
+            store=configuration.imported(_STORE, "the store"),
         )
 
-    def _make(self, classes: _Classes) -> tuple[ExecutorAdapter, BuildService]:
+    def _make(self, classes: _Classes) -> tuple[ExecutorAdapter, StoreAdapter, BuildService]:
         plan, parent, clock = self._plan, self._parent, self._clock
         executor: ExecutorAdapter = self._owned(classes.executor(parent=parent, clock=clock))
         providers: list[RepoProvider] = [
@@ -154,7 +200,21 @@ class Assembly:
         )
         cached = self._owned(classes.cache(registry, clock=clock))
         self.build_image = executor.build_image
-        self.probes = {"registry": cached.check, "executor": executor.check}
+        # the last to end: builds say their last words to it
+        store: StoreAdapter = classes.store(
+            plan.store.url or _file_url(plan.store.folder / "history.sqlite"),
+            password_file=plan.store.password_file or "",
+            spool_dir=plan.store.folder / "spool",
+            keep_days=plan.store.days,
+            keep_builds=plan.store.builds,
+            clock=clock,
+        )
+        self._closers.insert(0, store)
+        self.probes = {
+            "registry": cached.check,
+            "executor": executor.check,
+            "store": store.check,
+        }
         settings = BuildSettings(
             image_prefix=plan.image_prefix,
             settings=executor.build_settings,
@@ -163,7 +223,7 @@ class Assembly:
             limits=plan.limits,
             patience=plan.patience,
         )
-        return executor, BuildService(
+        builds = BuildService(
             providers=providers,
             registry=cached,
             executor=executor,
@@ -171,7 +231,9 @@ class Assembly:
             settings=settings,
             clock=clock,
             observer=self._observer,
+            store=store,
         )
+        return executor, store, builds
 
     def _owned(self, adapter: Any) -> Any:
         if hasattr(adapter, "close"):
@@ -188,7 +250,7 @@ class Assembly:
                 if not started:
                     await executor.start()
                     started = True
-                await builds.start()
+                await builds.take_up()
             except ImageBuilderError as error:
                 log.warning("cannot start yet, next try in %g s: %s", pause, error.message)
                 delayed(error.message)
@@ -196,6 +258,12 @@ class Assembly:
                 return
             await self._clock.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _file_url(path: Path) -> str:
+    from sqlalchemy import URL  # imported with the store, in a thread
+
+    return str(URL.create("sqlite", database=str(path)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +274,7 @@ class _Classes:
     providers: tuple[Any, ...]
     registry: Any
     cache: Any
+    store: Any
 
     @property
     def configurable(self) -> list[Any]:

@@ -7,6 +7,7 @@ that keeps it waiting.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -113,14 +114,21 @@ class Service:
             self._assembly = Assembly(
                 self._app.plan(), parent=self._app, clock=self._clock, observer=self._metrics
             )
-            self._backend.builds = await self._assembly.start(self._delayed)
+            builds = await self._assembly.start(self._delayed)
         except ConfigurationError as error:
             self._refuse(error)
         except Exception:
             log.exception("the start failed")
             self._backend.obstacle = _FAULT
         else:
-            self._health.watch({"service": self._check, **self._assembly.probes})
+            self._backend.builds = builds
+            self._health.watch(
+                {"service": self._check, **self._assembly.probes}, self._assembly.optional
+            )
+            self._own(self._assembly.look_around(builds), "look around")
+            # what is there now stays: collecting it again and again would hold up all viewers
+            gc.collect()
+            gc.freeze()
             log.info("ready to build")
             await self._backend.authenticator.prepare()
 

@@ -1,7 +1,7 @@
 """What every test gets: its limits, its honesty about what is missing, and no task left behind.
 
-Tests marked ``cluster``, ``docker`` or ``browser`` are skipped, with the reason, where the thing is
-absent.  ``IMAGEBUILDER_TEST_REQUIRE`` (a comma list of the three) turns a missing one into a
+Tests marked ``cluster``, ``docker``, ``browser`` or ``postgresql`` are skipped, with the reason, where the thing is
+absent.  ``IMAGEBUILDER_TEST_REQUIRE`` (a comma list of the four) turns a missing one into a
 failure; while it is set, any skipped test, for whatever reason, fails the run.
 """
 
@@ -80,6 +80,13 @@ def browser_missing() -> str | None:
     return None if find_chromium() else "no browser: Chromium is not installed"
 
 
+def postgresql_missing() -> str | None:
+    """Why there is no PostgreSQL to start; None when there is one."""
+    from tests.contract.store import postgres
+
+    return postgres.missing()
+
+
 def find_chromium() -> str | None:
     """Chromium of the system, else the one that Playwright has fetched for itself."""
     fetched = Path("~/.cache/ms-playwright").expanduser().glob("chromium-*/chrome-linux*/chrome")
@@ -91,6 +98,7 @@ MISSING = {
     "cluster": functools.cache(cluster_missing),
     "docker": functools.cache(docker_missing),
     "browser": functools.cache(browser_missing),
+    "postgresql": functools.cache(postgresql_missing),
 }
 
 

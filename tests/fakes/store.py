@@ -1,4 +1,4 @@
-"""A store that keeps everything in memory; passes the contract suite in ``tests/contract/store``."""
+"""A store that keeps everything in memory; it passes the suite in ``tests/contract/store``."""
 
 from __future__ import annotations
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import itertools
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from traitlets import Unicode
 from traitlets.config import Application, Config, LoggingConfigurable
 
-from jupyterhub_imagebuilder.assembly import Assembly, Plan
+from jupyterhub_imagebuilder.assembly import Assembly, Plan, StorePlan
 from jupyterhub_imagebuilder.builds.execution import Patience
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.queue import QueueLimits
@@ -63,7 +66,12 @@ def executors():
     return Executor.made
 
 
-def assembly(config=None, clock=None, **changes):
+@pytest.fixture
+def assembly(tmp_path):
+    return functools.partial(make_assembly, tmp_path)
+
+
+def make_assembly(folder, config=None, clock=None, **changes):
     app = Application(config=Config(config or {}))
     values = {
         "image_prefix": "registry.example.org/team/",
@@ -73,23 +81,26 @@ def assembly(config=None, clock=None, **changes):
         "linger": 60.0,
         "limits": QueueLimits(),
         "patience": Patience(),
+        "store": StorePlan("", None, folder, 90, 1000),
     }
     return Assembly(Plan(**values | changes), parent=app, clock=clock or FakeClock())
 
 
-async def test_everything_is_made_started_and_given_back(executors):
+async def test_everything_is_made_started_and_given_back(executors, assembly, tmp_path):
     parts = assembly({"Executor": {"flavour": "salty"}})
     builds = await parts.start(pytest.fail)
     (executor,) = executors
     assert (executor.flavour, executor.started, executor.closed) == ("salty", 1, 0)
     assert parts.build_image == "repo2docker:1"
-    assert parts.probes.keys() == {"registry", "executor"}
+    assert parts.probes.keys() == {"registry", "executor", "store"}
+    await parts.probes["store"]()
+    assert (tmp_path / "history.sqlite").stat().st_mode & 0o777 == 0o600
     assert builds.list.__self__ is builds
     await parts.close()
     assert executor.closed == 1
 
 
-async def test_it_waits_for_kubernetes(executors):
+async def test_it_waits_for_kubernetes(executors, assembly):
     Executor.failures = 3
     clock, delays = FakeClock(), []
     parts = assembly(clock=clock)
@@ -113,11 +124,38 @@ async def test_it_waits_for_kubernetes(executors):
         ({"DistributionRegistry": {"insecur": True}}, {}, "did you mean insecure"),
         ({}, {"executor_class": "absent.Executor"}, "c.ImageBuilder.executor_class names"),
         ({}, {"provider_classes": ("absent.P",)}, "c.ImageBuilder.provider_classes names"),
+        (
+            {},
+            {"store": StorePlan("mysql://host/name", None, Path(), 1, 1)},
+            "c.ImageBuilder.database_url names mysql",
+        ),
     ],
 )
-async def test_a_mistake_is_a_sentence(executors, config, changes, words):
+async def test_a_mistake_is_a_sentence(executors, assembly, config, changes, words):
     parts = assembly(config, **changes)
     with pytest.raises(ConfigurationError) as caught:
         await parts.start(pytest.fail)
     assert words in caught.value.message
+    await parts.close()
+
+
+async def test_what_nobody_follows_is_looked_for_each_minute(executors, assembly):
+    clock = FakeClock()
+    parts = assembly(clock=clock)
+    builds = await parts.start(pytest.fail)
+    looks = []
+
+    async def found():
+        looks.append(clock.now())
+        if len(looks) == 1:
+            raise ExecutorUnavailable("Kubernetes does not answer.")
+        return []
+
+    executors[0].found = found
+    task = asyncio.create_task(parts.look_around(builds))
+    while len(looks) < 3:
+        await asyncio.sleep(0)
+        await clock.advance(1.0)
+    task.cancel()
+    assert [after - before for before, after in itertools.pairwise(looks)] == [60.0, 60.0]
     await parts.close()

@@ -1,0 +1,75 @@
+"""The tables: builds, who asked for them, and what was said.
+
+Their names begin with ``imagebuilder_``, the version table's too, so that they can live in a
+database of somebody else, such as the hub's.  A change here needs a migration in ``migrations``.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+#: The newest migration: known here, so that a start without news does not import alembic.
+HEAD = "0001"
+VERSION_TABLE = "imagebuilder_alembic_version"
+
+metadata = sa.MetaData()
+
+build = sa.Table(
+    "imagebuilder_build",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("created", sa.Double, nullable=False),  # times are seconds since the epoch
+    sa.Column("finished", sa.Double),
+    sa.Column("is_over", sa.Boolean, nullable=False),
+    sa.Column("phase", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("digest", sa.Text),
+    sa.Column("is_cached", sa.Boolean, nullable=False),
+    sa.Column("uid", sa.Text),
+    sa.Column("entered", sa.Text, nullable=False),  # JSON, [[phase, seconds since the epoch], …]
+    sa.Column("build_key", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("repository", sa.Text, nullable=False),
+    sa.Column("ref", sa.Text, nullable=False),
+    sa.Column("spec", sa.Text, nullable=False),
+    sa.Column("commit_id", sa.Text, nullable=False),
+    sa.Column("image_registry", sa.Text, nullable=False),
+    sa.Column("image_repository", sa.Text, nullable=False),
+    sa.Column("image_tag", sa.Text, nullable=False),
+    sa.Column("image_name", sa.Text, nullable=False),  # registry and repository, to look it up
+    sa.Column("owner_kind", sa.Text, nullable=False),  # who asked first
+    sa.Column("owner_name", sa.Text, nullable=False),
+    sa.Column("owner_groups", sa.Text, nullable=False),  # JSON, a list
+    sa.Column("owner_admin", sa.Boolean, nullable=False),
+    sa.Column("next_event", sa.Integer, nullable=False),  # number behind the last one that is kept
+    sa.Column("mark", sa.Text),
+    sa.Column("is_packed", sa.Boolean, nullable=False),
+    sa.Index("imagebuilder_build_created", "created"),
+    sa.Index("imagebuilder_build_image", "image_name", "digest"),
+    sa.Index("imagebuilder_build_state", "is_over", "is_packed"),
+)
+
+owner = sa.Table(
+    "imagebuilder_owner",
+    metadata,
+    sa.Column("build_id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Index("imagebuilder_owner_name", "name", "kind"),
+)
+
+page = sa.Table(
+    "imagebuilder_page",
+    metadata,
+    sa.Column("build_id", sa.Text, primary_key=True),
+    sa.Column("first", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),  # characters of text
+    sa.Column("source", sa.Text),  # of its lines, which have one; none where it has no line
+    sa.Column("line", sa.Integer),  # index of its first line
+    sa.Column("mark", sa.Text),
+    sa.Column("data", sa.LargeBinary, nullable=False),  # see codec.py
+)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from jupyterhub_imagebuilder.store import schema
+from jupyterhub_imagebuilder.store.migrations import env
+from jupyterhub_imagebuilder.store.tables import HEAD, VERSION_TABLE, metadata
+
+
+def test_head_is_the_newest_migration(database):
+    scripts = database.read(lambda c: ScriptDirectory.from_config(schema._config(c)))
+    assert scripts.get_heads() == [HEAD]
+    assert database.read(schema.current) == HEAD
+
+
+def test_the_migrations_lead_to_the_tables_that_the_code_knows(database):
+    def differences(connection):
+        options = {"version_table": VERSION_TABLE, "compare_type": True}
+        context = MigrationContext.configure(connection, opts=options)
+        return compare_metadata(context, metadata)
+
+    assert database.read(differences) == []
+
+
+def test_names_are_ours(database):
+    names = database.read(lambda c: sa.inspect(c).get_table_names())
+    assert len(names) == 4
+    assert all(name.startswith("imagebuilder_") for name in names)
+
+
+def test_a_second_time_changes_nothing(database):
+    database.write(schema.upgrade, upgrade=True)
+    assert database.read(schema.current) == HEAD
+
+
+def test_a_newer_version_is_refused(database):
+    database.write(lambda c: c.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(schema.TablesTooNew):
+        database.write(schema.upgrade, upgrade=True)
+    assert database.read(schema.current) == "9999"
+
+
+def test_alembic_is_not_imported_with_the_store():
+    code = "import jupyterhub_imagebuilder.store.sql, sys; sys.exit('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_module_can_be_imported_as_those_do_who_list_them():
+    importlib.reload(env)
+    assert env.config is None

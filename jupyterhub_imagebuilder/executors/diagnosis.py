@@ -16,10 +16,29 @@ from jupyterhub_imagebuilder.executors import repo2docker
 
 #: Lines from the end that are looked at: what a step said long before is not why it failed.
 TAIL = 60
+#: Of these, those among which the client of a lost engine says so.
+_LAST = 12
 _QUOTE_LIMIT = 300
 
-_ERROR = re.compile(r"#\d+ ERROR\b|ERROR\b|error\b|fatal:", re.IGNORECASE)
-_KILLED = re.compile(r"exit code:? 137\b|returned a non-zero code: 137\b")
+_ERROR = re.compile(r"#\d+ ERROR\b|ERROR\b|error\b|fatal:|non-zero code: ", re.IGNORECASE)
+# BuildKit's words, the classic builder's, and those of tools whose own child was killed
+_KILLED = re.compile(
+    r"(?:exit code:?|returned a non-zero code:|exit status) 137\b"
+    r"|died with <Signals\.SIGKILL: 9>|Killed signal terminated program"
+)
+# the docker client's words, and runc's where the engine went away beneath it; what a repository's
+# own commands print stands behind a number and a time
+_ENGINE_GONE = re.compile(
+    r"(?!#\d+ |\d+\.\d+ )(?:.*: )?(?:"
+    r"Cannot connect to the Docker daemon|error during connect: "
+    r"|permission denied while trying to connect to the Docker daemon"
+    r"|Docker client initialization error"
+    r"|rpc error: code = Unavailable |error reading from server: EOF"
+    r"|read unix .*: use of closed network connection)"
+    # a registry's end of a connection has an address, or is plain "EOF"
+    r"|ERROR: (?:failed to build: )?unexpected EOF$"
+    r"|(?:#\d+ )?\d+\.\d+ runc run failed: .*error running hook: .*dial unix \S*/libnetwork/"
+)
 _DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _DENIED = re.compile(
     r"denied|unauthorized|no basic auth credentials|authentication required"
@@ -46,11 +65,19 @@ def explain(lines: Iterable[str], *, pushing: bool = False) -> BuildFailed:
         return BuildFailed(
             f"The disk of the node or of its engine is full: {said}", Reason.DISK_FULL
         )
+    gone = [line for line in tail[-_LAST:] if _ENGINE_GONE.match(line)]
+    if gone:
+        return BuildFailed(
+            "The node's container engine went away; please try again, and tell an admin if it"
+            f" stays so: {_shorten(_plain(gone[-1]))}",
+            Reason.ENGINE_UNAVAILABLE,
+        )
     if pushing:
         return _push_failure(errors, said)
     if any(_KILLED.search(line) for line in errors):
         return BuildFailed(
-            f"A step of the build was killed, probably for want of memory: {said}",
+            "A step of the build was killed, probably for want of memory"
+            + (f": {said}" if said else "."),
             Reason.OUT_OF_MEMORY,
         )
     if not said:

@@ -28,7 +28,8 @@ _PUSH = re.compile(
     r"(?:#\d+ |\s*> )pushing (?:\S+ with docker|layers?\b|manifest for )"
     r"|The push refers to repository \["
 )
-_STEP = re.compile(r"#\d+ ")
+_STEP = re.compile(r"(#\d+) ")
+_DOCKER = "docker"
 _DOCKER_PUSHED = re.compile(r"\S+: digest: sha256:[0-9a-f]{64} size: \d+$")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
 
@@ -88,20 +89,28 @@ class PushEnd:
 
     With BuildKit it is ``#9 DONE 3.2s`` of the step that pushed, with Docker's own push the line
     that names the digest.
+
+    :param step: where an earlier one was, to go on from there.
     """
 
-    def __init__(self) -> None:
-        self._done: re.Pattern[str] | None = None
+    def __init__(self, step: str = "") -> None:
+        #: what pushes now: BuildKit's step (``#9``), or ``docker``; empty while nothing does
+        self.step = step
 
     def seen_in(self, line: str) -> bool:
         """Whether this line says that everything is pushed; True once."""
-        if self._done is not None and self._done.match(line):
-            self._done = None
+        if self.step and self._done(line):
+            self.step = ""
             return True
         if _PUSH.match(line):
             step = _STEP.match(line)
-            self._done = re.compile(f"{step[0]}DONE ") if step else _DOCKER_PUSHED
+            self.step = step[1] if step else _DOCKER
         return False
+
+    def _done(self, line: str) -> bool:
+        if self.step == _DOCKER:
+            return _DOCKER_PUSHED.match(line) is not None
+        return line.startswith(f"{self.step} DONE ")
 
 
 def redact(text: str) -> str:

@@ -26,6 +26,9 @@ from pathlib import Path
 ENGINE_UNAVAILABLE = 69
 #: Kubernetes keeps 4096 bytes of a container's termination message.
 MESSAGE_LIMIT = 4000
+#: The first line of each log.  Who reads a log from its beginning and does not find it there knows
+#: that the node has moved lines away already.
+FIRST_LINE = "imagebuilder: the log of this build begins here"
 #: The Git provider alone: others ask servers of their own before it is Git's turn.
 CONFIG = """\
 from repo2docker.contentproviders import Git
@@ -34,20 +37,27 @@ c.Repo2Docker.content_providers = [Git]
 
 
 def wait_for_engine(address: str, seconds: float) -> bool:
-    """Wait until the engine's socket accepts a connection; False when it never does."""
+    """Wait until the engine answers on its socket; False when it never does."""
     path = address[len("unix://") :]
     deadline = time.monotonic() + seconds
     while True:
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(5)
-            try:
-                probe.connect(path)
-            except OSError:
-                if time.monotonic() >= deadline:
-                    return False
-            else:
-                return True
+        if answers(path):
+            return True
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(min(0.2, max(0.0, seconds)))
+
+
+def answers(path: str) -> bool:
+    """Whether an engine is ready; one that starts takes connections long before."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(5)
+        try:
+            probe.connect(path)
+            probe.sendall(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
+            return probe.recv(64).split(b" ")[1:2] == [b"200"]
+        except OSError:
+            return False
 
 
 def last_words(lines: collections.deque[bytes]) -> bytes:
@@ -122,7 +132,8 @@ def run(arguments: list[str]) -> tuple[int, bytes]:
 
 
 def main() -> int:
-    """Wait, run, leave the last words where the kubelet looks for them."""
+    """Say hello, wait, run, leave the last words where the kubelet looks for them."""
+    write_all(f"{FIRST_LINE}\n".encode())
     address = os.environ.get("DOCKER_HOST", "")
     wait = float(os.environ.get("IMAGEBUILDER_ENGINE_WAIT", "60"))
     if address.startswith("unix://") and not wait_for_engine(address, wait):

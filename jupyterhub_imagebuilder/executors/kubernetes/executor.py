@@ -20,8 +20,9 @@ from jupyterhub_imagebuilder.errors import BuildFailed, ExecutorUnavailable, Rea
 from jupyterhub_imagebuilder.executors import repo2docker
 from jupyterhub_imagebuilder.executors.kubernetes import manifest, verdict
 from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError, Json, PodApi
-from jupyterhub_imagebuilder.executors.kubernetes.following import Follower, Patience
+from jupyterhub_imagebuilder.executors.kubernetes.following import Follower
 from jupyterhub_imagebuilder.executors.kubernetes.placement import Engines, place
+from jupyterhub_imagebuilder.executors.kubernetes.starting import Patience
 from jupyterhub_imagebuilder.executors.kubernetes.waiting import wait_for
 from jupyterhub_imagebuilder.executors.kubernetes.watch import PodWatch
 
@@ -87,6 +88,9 @@ class KubernetesExecutor(LoggingConfigurable):
     mount_grace = Integer(60, min=0, help="Seconds that mounting a volume may go on failing.").tag(
         config=True
     )
+    silence = Integer(
+        1800, min=0, help="Seconds that a build may go on without a line of log.  0: for ever."
+    ).tag(config=True)
     node_selector = Dict(Unicode(), help="Labels of the nodes for builds.").tag(config=True)
     tolerations = List(
         Dict(), help="Tolerations of the build pods.  Default: those of users' pods."
@@ -122,6 +126,7 @@ class KubernetesExecutor(LoggingConfigurable):
         )
         self._watch = PodWatch(self._list, self._changes, clock)
         self._watching: asyncio.Task[None] | None = None
+        self._requests: dict[str, BuildRequest | None] = {}  # of the pods found last, by UID
 
     @default("namespace")
     def _default_namespace(self) -> str:
@@ -180,36 +185,53 @@ class KubernetesExecutor(LoggingConfigurable):
             return await self._adopt(request, existing)
         raise ExecutorUnavailable("Kubernetes did not start the build in spite of many attempts.")
 
-    def follow(self, claim: Claim) -> AsyncGenerator[Observation, None]:
+    def follow(self, claim: Claim, mark: str | None = None) -> AsyncGenerator[Observation, None]:
         """Observe a build (see :class:`ports.Executor`)."""
         patience = Patience(
             pull=self.pull_grace,
             mount=self.mount_grace,
             node=self.node_wait,
             deadline=self.deadline,
+            silence=self.silence,
         )
         return Follower(
-            claim, api=self._api, watch=self._watch, clock=self._clock, patience=patience
+            claim, mark, api=self._api, watch=self._watch, clock=self._clock, patience=patience
         ).observations()
 
     async def remove(self, claim: Claim) -> None:
         """Delete the build's pod, that very one."""
         await self._api.delete_pod(claim.request.name, claim.uid, _REMOVE_GRACE)
+        self._watch.leaving(claim.uid)
 
     async def found(self) -> list[Claim]:
-        """Build pods of this image builder; those that are being deleted are over."""
+        """Build pods of this image builder; those that are being deleted are over.
+
+        Costs no request while the watch stands.
+        """
+        pods = self._watch.pods
+        if pods is None:
+            pods = (await self._list())["items"]
+        ours = [pod for pod in pods if manifest.instance_of(pod) == self.instance]
+        known = {pod["metadata"]["uid"]: self._read(pod) for pod in ours}
+        self._requests = known
         claims = []
-        for pod in (await self._list()).get("items") or []:
-            if manifest.instance_of(pod) != self.instance:
+        for pod in ours:
+            request = known[pod["metadata"]["uid"]]
+            if request is None or pod["metadata"].get("deletionTimestamp"):
                 continue
-            if pod["metadata"].get("deletionTimestamp"):
-                continue
-            request = manifest.read_request(pod)
-            if request is None:
-                self.log.warning("Pod %s does not say what it builds", pod["metadata"]["name"])
-                continue
-            claims.append(self._claimed(request, pod, _state(pod)))
+            self._watch.learn(pod)
+            claims.append(Claim(request, pod["metadata"]["uid"], _state(pod)))
         return claims
+
+    def _read(self, pod: Json) -> BuildRequest | None:
+        """The request behind a pod; each is read once, as it never changes."""
+        uid = pod["metadata"]["uid"]
+        if uid in self._requests:
+            return self._requests[uid]
+        request = manifest.read_request(pod)
+        if request is None:
+            self.log.warning("Pod %s does not say what it builds", pod["metadata"]["name"])
+        return request
 
     async def check(self) -> None:
         """Return when Kubernetes answers and shows us pods."""
@@ -250,7 +272,8 @@ class KubernetesExecutor(LoggingConfigurable):
         if pod["metadata"].get("deletionTimestamp"):
             await self._wait_until_gone(pod)
             return self._claimed(known, pod, ClaimState.GONE)
-        ours = known.id == request.id and not verdict.finished(pod)
+        # our own, whose answer was lost, is told of from its beginning, even if it is over by now
+        ours = known.id == request.id
         return self._claimed(known, pod, ClaimState.CREATED if ours else _state(pod))
 
     async def _wait_until_gone(self, pod: Json) -> None:
@@ -274,20 +297,24 @@ class KubernetesExecutor(LoggingConfigurable):
         )
 
     def _claimed(self, request: BuildRequest, pod: Json, state: ClaimState) -> Claim:
-        self._watch.learn(pod)
+        self._watch.learn(manifest.slim(pod))
         return Claim(request, pod["metadata"]["uid"], state)
 
     async def _pause(self, attempt: int) -> None:
         await self._clock.sleep(random.uniform(0.05, 0.3) * 2 ** min(attempt, 4))  # noqa: S311 -- jitter
 
     async def _list(self) -> Json:
-        return await self._api.list_pods(manifest.SELECTOR)
+        found = await self._api.list_pods(manifest.SELECTOR)
+        return found | {"items": [manifest.slim(pod) for pod in found.get("items") or []]}
 
     async def _changes(self, version: str, seconds: int) -> AsyncGenerator[Json, None]:
         changes = self._api.watch_pods(manifest.SELECTOR, version, seconds)
         async with contextlib.aclosing(changes) as events:
             async for event in events:
-                yield event
+                if event.get("type") in ("ADDED", "MODIFIED", "DELETED"):
+                    yield event | {"object": manifest.slim(event["object"])}
+                else:
+                    yield event
 
     def _connect(self) -> PodApi:
         # only here: who brings an API of their own does not wait for the library's import

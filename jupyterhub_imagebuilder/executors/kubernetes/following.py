@@ -7,58 +7,50 @@ the verdict, always.
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextlib
 import logging
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from http import HTTPStatus
 
-from jupyterhub_imagebuilder.builds.events import Gap, LogLine, PhaseChanged
+from jupyterhub_imagebuilder.builds.events import Gap, PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.ports import Claim, Clock, Ended, Observation, Pushed
+from jupyterhub_imagebuilder.builds.ports import Claim, Clock, Ended, Observation
 from jupyterhub_imagebuilder.errors import BuildFailed, Reason
-from jupyterhub_imagebuilder.executors import diagnosis, repo2docker
-from jupyterhub_imagebuilder.executors.kubernetes import logs, manifest, verdict
+from jupyterhub_imagebuilder.executors.kubernetes import logs, verdict
 from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError, Json, PodApi
-from jupyterhub_imagebuilder.executors.kubernetes.waiting import wait_for
-from jupyterhub_imagebuilder.executors.kubernetes.watch import PodWatch, Subscription
+from jupyterhub_imagebuilder.executors.kubernetes.buildlog import BuildLog
+from jupyterhub_imagebuilder.executors.kubernetes.sight import Sight
+from jupyterhub_imagebuilder.executors.kubernetes.starting import Patience, Start
+from jupyterhub_imagebuilder.executors.kubernetes.waiting import first, wait_for
+from jupyterhub_imagebuilder.executors.kubernetes.watch import PodWatch
 
 LOGGER = logging.getLogger(__name__)
 
-#: A pod that starts sooner costs no request for its events; later ones are asked for this often.
-_FIRST_LOOK = 3.0
-_NEXT_LOOK = 5.0
-#: How exactly a grace is kept; costs no request.
+#: How exactly a limit is kept; costs no request.
 _TICK = 1.0
 #: Seconds that the rest of the log may stand still once the container is over.
 _DRAIN = 30.0
 #: Seconds beyond the pod's own time after which its node is taken for dead.
 _NODE_DEAD = 60.0
+#: Seconds by which the watch may be later than the log with the container's end.
+_LATE = 5.0
+#: Seconds until a silent log is looked at again that could not be read, or was not silent.
+_LOOK_AGAIN = 60.0
 _BACKLOG = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long each kind of trouble may last, in seconds."""
-
-    pull: float
-    mount: float
-    node: float
-    deadline: float
-
-    def of(self, reason: Reason) -> float:
-        """Grace of a kind of trouble."""
-        return {Reason.IMAGE_PULL: self.pull, Reason.MOUNT_FAILED: self.mount}.get(
-            reason, self.node
-        )
-
-
 class Follower:
-    """Observes one build from its first line to its end."""
+    """Observes one build from its first line, or a mark, to its end."""
 
     def __init__(
-        self, claim: Claim, *, api: PodApi, watch: PodWatch, clock: Clock, patience: Patience
+        self,
+        claim: Claim,
+        mark: str | None = None,
+        *,
+        api: PodApi,
+        watch: PodWatch,
+        clock: Clock,
+        patience: Patience,
     ) -> None:
         self._claim = claim
         self._api = api
@@ -67,14 +59,9 @@ class Follower:
         self._patience = patience
         self._queue: asyncio.Queue[Observation] = asyncio.Queue(_BACKLOG)
         self._over = asyncio.Event()
-        self._tail: collections.deque[str] = collections.deque(maxlen=diagnosis.TAIL)
-        self._index = 0
-        self._pushing = False
-        self._push_end = repo2docker.PushEnd()
+        self._log = BuildLog(claim, mark, api=api, over=self._over, clock=clock)
         self._unreadable = False
-        self._said = ""
-        self._since: dict[str, float] = {}
-        self._events: list[Json] = []
+        self._next_look = float("-inf")  # at a log that is silent for too long
 
     async def observations(self) -> AsyncGenerator[Observation, None]:
         """Everything that happens; the last one is :class:`Ended`."""
@@ -98,109 +85,109 @@ class Follower:
         await self._queue.put(Ended(error))
 
     async def _observe(self) -> BuildFailed | None:
-        with self._watch.subscribe(self._claim.uid) as pod:
-            await self._look_up(pod)
-            failure = await self._until_started(pod)
+        with self._watch.subscribe(self._claim.uid) as subscription:
+            sight = Sight(
+                self._claim, subscription, api=self._api, watch=self._watch, clock=self._clock
+            )
+            await sight.look_up(self._patience.deadline)
+            start = Start(
+                sight, api=self._api, clock=self._clock, patience=self._patience, say=self._say
+            )
+            failure = await start.wait()
             if failure:
                 return failure
-            if pod.pod is not None and not verdict.started(pod.pod):
-                return verdict.ending(pod.pod, (), pushing=False)
-            log = asyncio.create_task(self._read_log())
-            try:
-                failure = await self._until_over(pod)
+            if sight.pod is not None and not verdict.started(sight.pod):
+                return verdict.ending(sight.pod, (), pushing=False)
+            return await self._until_its_end(sight)
+
+    async def _until_its_end(self, sight: Sight) -> BuildFailed | None:
+        """Read the log while the container runs, and to its end; how the build ended."""
+        log = asyncio.create_task(self._read_log(), name=f"log of {self._claim.request.name}")
+        try:
+            failure = await self._until_over(sight)
+            if self._over.is_set():
                 await self._drained(log)
-            finally:
-                log.cancel()
-                await asyncio.gather(log, return_exceptions=True)
-            if failure:
-                return failure
-            return await self._verdict(pod)
+        finally:
+            log.cancel()
+            await asyncio.gather(log, return_exceptions=True)
+        return failure or await self._verdict(sight)
 
-    async def _look_up(self, subscription: Subscription) -> None:
-        """Ask for a pod that the watch has not told of yet; an answer may take its time."""
-        while subscription.pod is None and not subscription.gone:
-            subscription.changed.clear()
-            try:
-                found = await self._api.get_pod(self._claim.request.name)
-            except ApiError as error:
-                if self._lasted("unseen") >= self._patience.deadline:
-                    return
-                LOGGER.info("Build %s cannot be seen: %s", self._claim.request.name, error)
-                await wait_for(subscription.changed, _NEXT_LOOK, self._clock)
-                continue
-            if found is None or found["metadata"]["uid"] != self._claim.uid:
-                return
-            self._watch.learn(found)
-            if subscription.pod is None:
-                return
-
-    async def _until_started(self, subscription: Subscription) -> BuildFailed | None:
-        """Wait for the container; tells what it waits for, and gives up on what lasts."""
-        look = self._clock.now() + _FIRST_LOOK
+    async def _until_over(self, sight: Sight) -> BuildFailed | None:
         while True:
-            subscription.changed.clear()
-            pod = subscription.pod
-            if pod is None or subscription.gone:
-                return verdict.lost()
-            if verdict.started(pod) or verdict.finished(pod):
-                return None
-            if self._clock.now() >= look:
-                await self._ask_for_events()
-                look = self._clock.now() + _NEXT_LOOK
-            failure = self._lasting_trouble(pod) or self._stuck(pod)
-            if failure:
-                return failure
-            await self._say(verdict.waits_for(pod, self._events))
-            await wait_for(subscription.changed, _TICK, self._clock)
-
-    async def _until_over(self, subscription: Subscription) -> BuildFailed | None:
-        while True:
-            subscription.changed.clear()
-            pod = subscription.pod
-            if pod is None or subscription.gone or verdict.over(pod):
+            sight.changed.clear()
+            pod = sight.pod
+            if pod is None or verdict.over(pod):
                 self._over.set()
-            if pod is None or subscription.gone or verdict.finished(pod):
+            if pod is None or verdict.finished(pod):
                 return None
-            dead = self._node_dead(pod)
-            if dead:
+            dead = self._node_dead(pod, sight)
+            if dead and await sight.still_so() is not False:
                 self._over.set()
                 return dead
-            await wait_for(subscription.changed, _NODE_DEAD, self._clock)
+            if await self._silent_too_long():
+                return _silent(self._patience.silence)
+            if self._log.stream_ended.is_set() and not self._over.is_set():
+                await self._confirm(sight)
+            else:
+                await self._wait_for_news(sight)
 
-    async def _verdict(self, subscription: Subscription) -> BuildFailed | None:
-        pod = subscription.pod
+    async def _wait_for_news(self, sight: Sight) -> None:
+        seconds = _NODE_DEAD
+        if self._patience.silence:
+            left = self._patience.silence - self._log.silence.seconds
+            look = self._next_look - self._clock.now()
+            seconds = min(seconds, max(_TICK, left, look))
+        others = [sight.changed.wait()]
+        if not self._over.is_set():
+            others.append(self._log.stream_ended.wait())
+        await first(self._clock, seconds, *others)
+
+    async def _confirm(self, sight: Sight) -> None:
+        """Ask for the pod: the log has ended, and the watch does not tell of the pod's end."""
+        if await wait_for(sight.changed, _LATE, self._clock):
+            return
+        if await sight.ask():
+            self._log.stream_ended.clear()
+
+    async def _silent_too_long(self) -> bool:
+        """Whether the log could be read all the time, and still can, and nothing came."""
+        limit, now = self._patience.silence, self._clock.now()
+        if not limit or self._log.silence.seconds < limit or now < self._next_look:
+            return False
+        self._next_look = now + _LOOK_AGAIN
+        return await self._log.stands_still()
+
+    async def _verdict(self, sight: Sight) -> BuildFailed | None:
+        pod, log = sight.last, self._log
         if pod is None or not verdict.finished(pod):
             return verdict.lost()
-        if self._unreadable and not self._index:
+        if self._unreadable and not log.index:
             for text in verdict.last_words(pod):
-                await self._line(text)
-        return verdict.ending(pod, list(self._tail), pushing=self._pushing)
+                for observation in log.lines(text):
+                    await self._queue.put(observation)
+        lines = list(log.tail)
+        if log.resumed and len(lines) < (log.tail.maxlen or 0):
+            # what an earlier reader saw of the end is in the pod's last words
+            lines = max(lines, verdict.last_words(pod), key=len)
+        return verdict.ending(pod, lines, pushing=log.pushing)
 
     async def _drained(self, log: asyncio.Task[None]) -> None:
         done = asyncio.Event()
         log.add_done_callback(lambda _: done.set())
         while True:
-            before = self._index
+            before = self._log.index
             if await wait_for(done, _DRAIN, self._clock):
                 return
-            if self._index == before:
+            if self._log.index == before:
                 await self._queue.put(Gap(logs.UNREADABLE))
                 return
 
     async def _read_log(self) -> None:
         name = self._claim.request.name
-
-        def open_log(follow: bool, tail: int | None) -> AsyncGenerator[bytes, None]:  # noqa: FBT001
-            return self._api.pod_log(name, manifest.CONTAINER, follow=follow, tail=tail)
-
-        reader = logs.LogReader(open_log, self._over, self._clock)
         try:
-            async with contextlib.aclosing(reader.records()) as records:
-                async for record in records:
-                    if isinstance(record, Gap):
-                        await self._queue.put(record)
-                    else:
-                        await self._line(record.text)
+            async with contextlib.aclosing(self._log.observations()) as observations:
+                async for observation in observations:
+                    await self._queue.put(observation)
         except ApiError as error:
             self._unreadable = True
             LOGGER.warning("The log of %s cannot be read: %s", name, error)
@@ -213,55 +200,22 @@ class Follower:
                     )
                 )
 
-    async def _line(self, raw: str) -> None:
-        text, phase = repo2docker.read_line(raw)
-        self._pushing = self._pushing or phase is Phase.PUSHING
-        # a progress bar draws itself anew behind a carriage return
-        for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-            self._tail.append(line)
-            await self._queue.put(LogLine(self._claim.uid, self._index, line, phase))
-            self._index += 1
-            if self._push_end.seen_in(line):
-                await self._queue.put(Pushed())
-
     async def _say(self, message: str) -> None:
-        if message != self._said:
-            self._said = message
-            await self._queue.put(PhaseChanged(Phase.WAITING, message))
+        await self._queue.put(PhaseChanged(Phase.WAITING, message))
 
-    async def _ask_for_events(self) -> None:
-        try:
-            self._events = await self._api.pod_events(self._claim.uid)
-        except ApiError as error:
-            LOGGER.debug("Events of %s cannot be read: %s", self._claim.request.name, error)
-
-    def _lasting_trouble(self, pod: Json) -> BuildFailed | None:
-        trouble = verdict.trouble(pod, self._events)
-        if trouble is None:
-            return None
-        lasted = self._lasted(trouble.reason.value)
-        if lasted < self._patience.of(trouble.reason):
-            return None
-        return BuildFailed(trouble.message, trouble.reason)
-
-    def _stuck(self, pod: Json) -> BuildFailed | None:
-        """A pod that has a node and never starts, for no reason that Kubernetes would tell."""
-        key = "starting" if pod["spec"].get("nodeName") else "node"
-        if self._lasted(key) < self._patience.node:
-            return None
-        said = verdict.waits_for(pod, self._events)
-        if key == "node":
-            return BuildFailed(said, Reason.UNSCHEDULABLE)
-        return BuildFailed(f"The build did not start: {said}", Reason.EXECUTOR_LOST)
-
-    def _node_dead(self, pod: Json) -> BuildFailed | None:
+    def _node_dead(self, pod: Json, sight: Sight) -> BuildFailed | None:
         """A node that went away reports nothing any more: our own time limits are the end."""
-        if pod["metadata"].get("deletionTimestamp") and self._lasted("deleted") >= _NODE_DEAD:
+        if pod["metadata"].get("deletionTimestamp") and sight.lasted("deleted") >= _NODE_DEAD:
             return verdict.lost()
-        if self._lasted("running") >= self._patience.deadline + _NODE_DEAD:
+        if sight.lasted("running") >= self._patience.deadline + _NODE_DEAD:
             return BuildFailed("The build took longer than it may.", Reason.TIMEOUT)
         return None
 
-    def _lasted(self, what: str) -> float:
-        """Seconds since this was asked for the first time: our own clock alone, no node's."""
-        return self._clock.now() - self._since.setdefault(what, self._clock.now())
+
+def _silent(seconds: float) -> BuildFailed:
+    lasted = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"  # noqa: PLR2004
+    return BuildFailed(
+        f"The build printed nothing for {lasted} and was given up; the end of its log says where"
+        " it stands still.",
+        Reason.TIMEOUT,
+    )

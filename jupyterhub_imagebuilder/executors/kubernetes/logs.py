@@ -119,7 +119,7 @@ class LogReader:
         self._open_log = open_log
         self._over = over
         self._clock = clock
-        self._last: Record | None = None
+        self.last: Record | None = None  #: the last record that was delivered, where it is known
         self._window: int | None = None  # lines of the last read; None: the whole file
         self._short = 0  # lines that are known to be too few to come to the position
         self._enough: int | None = None  # and lines that are known to be more than is needed
@@ -131,7 +131,7 @@ class LogReader:
     async def records(self) -> AsyncGenerator[Record | Gap, None]:
         """Everything that the container wrote behind the position, in order.
 
-        :raises ApiError: 403, the log may not be read; 404, there is no such pod.
+        :raises ApiError: 403, the log may not be read; 404, the pod is gone.
         """
         while True:
             finished = self._over.is_set()
@@ -142,7 +142,9 @@ class LogReader:
                         self._failures = 0
                         yield item
             except ApiError as error:
-                if error.code in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+                # a node that is being set up says 404, too: it counts from the end on
+                gone = error.code == HTTPStatus.NOT_FOUND and self._over.is_set()
+                if error.code == HTTPStatus.FORBIDDEN or gone:
                     raise
                 LOGGER.debug("A log's stream ended early: %s", error)
                 broken = True
@@ -172,6 +174,8 @@ class LogReader:
                     self._searched = True
                     if record.time <= self.position.latest:
                         self._found = search.ends_with(record)
+                        if self._found:
+                            self.last = record
                         continue
                     # later than all that was delivered: the position is not in this text
                     if window is not None:
@@ -179,7 +183,7 @@ class LogReader:
                     self._found = True
                     yield Gap(ROTATED)
                 self._short, self._enough, self._searched = 0, None, False
-                self._last, self.position = record, self.position.after(record)
+                self.last, self.position = record, self.position.after(record)
                 yield record
 
     def _next_window(self) -> int | None:
@@ -222,14 +226,23 @@ class LogReader:
         await self._pause()
         return False
 
+    async def end(self) -> list[Record]:
+        """The log's last record, as it is now; of a long line it may be the end alone.
+
+        :raises ApiError: it cannot be read.
+        """
+        async with contextlib.aclosing(parse(self._open_log(False, 1))) as found:  # noqa: FBT003
+            return [record async for record in found][-1:]
+
     async def _complete(self) -> bool:
-        """Whether the log's last record is the last one that was delivered."""
+        """Whether the log's last record is the last one that was delivered.
+
+        No record proves nothing: an answer that broke off looks like an empty log.
+        """
         try:
-            async with contextlib.aclosing(parse(self._open_log(False, 1))) as found:  # noqa: FBT003
-                last = [record async for record in found]
+            return self.last is not None and await self.end() == [self.last]
         except ApiError:
             return False
-        return last[-1:] == ([self._last] if self._last else [])
 
     async def _pause(self) -> None:
         await self._clock.sleep(min(0.25 * 2 ** min(self._failures, 6), 5))

@@ -146,6 +146,17 @@ def instance_of(pod: Json) -> str | None:
     return found
 
 
+def slim(pod: Json) -> Json:
+    """What is of interest in a pod that is there: a sixth of it, as there may be a thousand."""
+    metadata = {name: value for name, value in pod["metadata"].items() if name != "managedFields"}
+    spec = pod.get("spec") or {}
+    return {
+        "metadata": metadata,
+        "spec": {"nodeName": spec["nodeName"]} if spec.get("nodeName") else {},
+        "status": pod.get("status") or {},
+    }
+
+
 def _container(request: BuildRequest, settings: PodSettings) -> Json:
     environment = {
         **settings.extra_env,

@@ -28,7 +28,8 @@ _PULL = frozenset(
     }
 )
 _CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError"})
-_AUTOSCALER = frozenset({"TriggeredScaleUp", "NotTriggerScaleUp"})
+#: The last is Karpenter's.
+_AUTOSCALER = frozenset({"TriggeredScaleUp", "NotTriggerScaleUp", "Nominated"})
 #: The kubelet has mounted everything when it says one of these.
 _AFTER_MOUNT = frozenset({"Pulling", "Pulled", "Created", "Started", "Failed", "BackOff"})
 _SIGNALS = frozenset({137, 143})
@@ -71,6 +72,8 @@ def waits_for(pod: Json, events: Sequence[Json]) -> str:
     last = events[-1] if events else {}
     if last.get("reason") == "Pulling":
         return f"Node {node} pulls the image that builds."
+    if last.get("type") == "Warning":
+        return f"Starting the build on node {node}: {_cut(str(last.get('message')))}"
     return f"Starting the build on node {node}."
 
 
@@ -87,6 +90,9 @@ def trouble(pod: Json, events: Sequence[Json]) -> Trouble | None:
     waiting = _state(pod).get("waiting") or {}
     said = waiting.get("message") or _last(events, {"Failed"}) or waiting.get("reason") or ""
     if waiting.get("reason") in _PULL:
+        # while the node waits for its next attempt, the state says no more than that
+        failed = [event for event in events if "pull image" in str(event.get("message"))]
+        said = _last(failed, {"Failed"}) or said
         return Trouble(Reason.IMAGE_PULL, f"The image that builds cannot be pulled: {_cut(said)}")
     if waiting.get("reason") in _CONFIG:
         return Trouble(

@@ -27,6 +27,9 @@ _RELIST = 300.0
 #: Seconds that one watch request lasts; many services must not come back together.
 _WATCH_SECONDS = (200, 290)
 _BACKOFF_LIMIT = 30.0
+#: A watch that breaks goes on from its last version; after so many failures in a row that may be
+#: what is wrong.
+_LIST_AFTER = 3
 #: A watch that ends sooner than this, without a word, is a failure: it must not be spun.
 _TOO_SHORT = 1.0
 #: Pods that went away: an answer that was on its way meanwhile must not bring one back.
@@ -52,10 +55,12 @@ class PodWatch:
         self._pods: dict[str, Json] = {}
         self._readers: dict[str, set[Subscription]] = {}
         self._learned: set[str] = set()
-        self._gone: deque[str] = deque(maxlen=_REMEMBERED)
+        self._gone: dict[str, None] = {}  # the oldest first
         self._version = ""
         self._listed = float("-inf")
         self._failures = 0
+        self._leaving: deque[str] = deque(maxlen=_REMEMBERED)
+        self._standing = False  # whether the last word of the watch was no failure
 
     async def run(self) -> None:
         """Watch for ever; ends by cancellation alone."""
@@ -65,12 +70,14 @@ class PodWatch:
             except ApiError as error:
                 if error.code == HTTPStatus.GONE:
                     LOGGER.debug("Pods have to be listed again: %s", error)
+                    self._version = ""
                 else:
                     LOGGER.warning("Watching pods failed: %s", error)
-                self._lost()
+                self._failed()
             except Exception:
                 LOGGER.exception("Watching pods failed")
-                self._lost()
+                self._version = ""
+                self._failed()
             if self._failures:
                 limit = min(_BACKOFF_LIMIT, 0.25 * 2 ** min(self._failures, 10))
                 await self._clock.sleep(random.uniform(0, limit))  # noqa: S311 -- jitter
@@ -83,9 +90,9 @@ class PodWatch:
         seconds = random.randint(*_WATCH_SECONDS)  # noqa: S311 -- jitter
         async with contextlib.aclosing(self._watch_pods(self._version, seconds)) as found:
             async for event in found:
-                heard = True
-                self._failures = 0
                 self._apply(event)
+                heard = self._standing = True
+                self._failures = 0
         if heard or self._clock.now() - began >= _TOO_SHORT:
             self._failures = 0
         else:
@@ -106,18 +113,35 @@ class PodWatch:
 
     def learn(self, pod: Json) -> None:
         """Take in a pod that the caller has just created or read, ahead of the watch."""
-        uid = pod["metadata"]["uid"]
-        if uid not in self._pods and uid not in self._gone:
-            self._learned.add(uid)
-            self._put(uid, pod)
+        if pod["metadata"]["uid"] not in self._pods:
+            self.update(pod)
+
+    def update(self, pod: Json) -> None:
+        """Take in a pod that the caller has just read because the watch may be blind."""
+        self._learned.add(pod["metadata"]["uid"])
+        self._put(pod)
 
     def forget(self, uid: str) -> None:
         """Take a pod for gone: the caller has asked for it and it was not there."""
         self._drop(uid, None)
 
-    def _lost(self) -> None:
-        self._version = ""
+    def leaving(self, uid: str) -> None:
+        """Know that a pod is being deleted, ahead of the watch."""
+        self._leaving.append(uid)
+
+    @property
+    def pods(self) -> list[Json] | None:
+        """All pods that stay, as they are known now; None while the watch does not stand."""
+        if not self._standing:
+            return None
+        leaving = set(self._leaving)
+        return [pod for uid, pod in self._pods.items() if uid not in leaving]
+
+    def _failed(self) -> None:
+        self._standing = False
         self._failures += 1
+        if self._failures >= _LIST_AFTER:
+            self._version = ""
 
     async def _relist(self) -> None:
         self._learned.clear()
@@ -128,9 +152,10 @@ class PodWatch:
             self._drop(uid, None)
         for uid, pod in pods.items():
             if self._pods.get(uid) != pod:
-                self._put(uid, pod)
+                self._put(pod)
         self._version = str(found["metadata"]["resourceVersion"])
         self._listed = self._clock.now()
+        self._standing = True
 
     def _apply(self, event: Json) -> None:
         kind, thing = event.get("type"), event.get("object") or {}
@@ -140,9 +165,13 @@ class PodWatch:
         if kind == "DELETED":
             self._drop(thing["metadata"]["uid"], thing)
         elif kind in ("ADDED", "MODIFIED"):
-            self._put(thing["metadata"]["uid"], thing)
+            self._put(thing)
 
-    def _put(self, uid: str, pod: Json) -> None:
+    def _put(self, pod: Json) -> None:
+        uid = pod["metadata"]["uid"]
+        known = self._pods.get(uid)
+        if uid in self._gone or (known is not None and _version(pod) < _version(known)):
+            return  # an answer that was overtaken on its way
         self._pods[uid] = pod
         for reader in self._readers.get(uid, ()):
             reader.pod = pod
@@ -150,8 +179,16 @@ class PodWatch:
 
     def _drop(self, uid: str, last: Json | None) -> None:
         known = self._pods.pop(uid, None)
-        self._gone.append(uid)
+        self._gone[uid] = None
+        if len(self._gone) > _REMEMBERED:
+            del self._gone[next(iter(self._gone))]
         for reader in self._readers.get(uid, ()):
             reader.pod = last or known or reader.pod
             reader.gone = True
             reader.changed.set()
+
+
+def _version(pod: Json) -> int:
+    """For comparison; Kubernetes' versions are numbers that rise, 0 stands for what is none."""
+    version = str(pod["metadata"].get("resourceVersion") or "")
+    return int(version) if version.isdecimal() else 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import pytest
 
 from jupyterhub_imagebuilder.builds.events import LogLine
-from jupyterhub_imagebuilder.builds.ports import ClaimState, Ended
+from jupyterhub_imagebuilder.builds.ports import Checkpoint, ClaimState, Ended
 from jupyterhub_imagebuilder.errors import BuildFailed, Reason
 
 from .harness import PHASES, WHY
@@ -18,6 +19,10 @@ async def observe(harness, claim, *, play=True):
     if play:
         await harness.play(claim)
     return [observation async for observation in harness.executor.follow(claim)]
+
+
+def lines(said):
+    return [item for item in said if isinstance(item, LogLine)]
 
 
 async def test_a_build_goes_through(harness):
@@ -134,6 +139,63 @@ async def test_to_stop_looking_stops_nothing(harness):
     found = {item.uid: item for item in await harness.executor.found()}
 
     assert found[claim.uid].request == claim.request
+
+
+async def test_a_mark_stands_behind_each_record(harness):
+    claim = await harness.executor.claim(harness.request("hello"))
+
+    said = await observe(harness, claim)
+
+    marks = [place for place, item in enumerate(said) if isinstance(item, Checkpoint)]
+    texts = [place for place, item in enumerate(said) if isinstance(item, LogLine)]
+    assert len({said[place].mark for place in marks}) == len(marks) > 2
+    assert max(texts) < max(marks)
+    # one record may be several lines, but two marks never stand side by side
+    assert not {place + 1 for place in marks} & set(marks)
+
+
+async def test_from_any_mark_the_rest_is_told_once_more(harness):
+    claim = await harness.executor.claim(harness.request("hello"))
+    said = await observe(harness, claim)
+    marks = [place for place, item in enumerate(said) if isinstance(item, Checkpoint)]
+
+    for place in {marks[0], marks[len(marks) // 2], marks[-1]}:
+        looking = harness.executor.follow(claim, said[place].mark)
+        again = [observation async for observation in looking]
+
+        assert lines(again) == lines(said[place:])
+        assert again[-1] == said[-1] == Ended(None)
+
+
+async def test_a_mark_of_another_build_is_none(harness):
+    claim = await harness.executor.claim(harness.request("hello"))
+    said = await observe(harness, claim)
+    mark = next(item.mark for item in reversed(said) if isinstance(item, Checkpoint))
+    assert claim.uid in mark
+
+    for other in (mark.replace(claim.uid, "0" * 8), "", "nonsense"):
+        looking = harness.executor.follow(claim, other)
+        assert lines([item async for item in looking]) == lines(said)
+
+
+async def test_who_comes_later_goes_on_in_mid_build(harness):
+    claim = await harness.executor.claim(harness.request("slow"))
+    await harness.play(claim)
+    told, mark = [], None
+    async with contextlib.aclosing(harness.executor.follow(claim)) as looking:
+        async for item in looking:
+            if isinstance(item, Checkpoint):
+                mark = item.mark
+                if len(told) > 1:
+                    break
+            elif isinstance(item, LogLine):
+                told.append(item)
+
+    rest = [item async for item in harness.executor.follow(claim, mark)]
+
+    assert rest[-1] == Ended(None)
+    whole = await observe(harness, claim, play=False)
+    assert told + lines(rest) == lines(whole)
 
 
 async def test_it_can_be_checked(harness):

@@ -16,6 +16,7 @@ from jupyterhub_imagebuilder.builds.events import Gap
 from jupyterhub_imagebuilder.clock import SystemClock
 from jupyterhub_imagebuilder.executors.kubernetes.client import KubernetesClient
 from jupyterhub_imagebuilder.executors.kubernetes.logs import LogReader
+from jupyterhub_imagebuilder.executors.kubernetes.marks import Mark, read_mark
 
 from .cluster import kubectl
 
@@ -106,10 +107,13 @@ class World:
         kubectl("-n", self.namespace, "apply", "-f", "-", stdin=pod)
         return name
 
-    async def read(self, name: str, *, seed: int, most: float = 3e6) -> list[str | Gap]:
+    async def read(
+        self, name: str, *, seed: int, most: float = 3e6, lives: int = 1
+    ) -> list[str | Gap]:
         """Everything that our reader gives out, from before the start to the end.
 
         :param most: bytes after which a connection breaks, at the latest.
+        :param lives: readers, each of which goes on where the one before was killed.
         """
         config = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))
         server = config["clusters"][0]["cluster"]["server"]
@@ -123,7 +127,9 @@ class World:
             broken = self._client(config, "broken.json")
             whole = KubernetesClient(namespace=self.namespace, clock=SystemClock())
             try:
-                return await self._read(name, broken, whole)
+                chance = random.Random(seed)
+                deaths = [chance.randrange(20_000) for _ in range(lives - 1)]
+                return await self._read(name, broken, whole, deaths)
             finally:
                 self.breaks = breaker.breaks
                 await broken.close()
@@ -135,7 +141,7 @@ class World:
         path.chmod(0o600)
         return KubernetesClient(namespace=self.namespace, clock=SystemClock(), kubeconfig=str(path))
 
-    async def _read(self, name: str, broken, whole) -> list[str | Gap]:
+    async def _read(self, name: str, broken, whole, deaths) -> list[str | Gap]:
         over = asyncio.Event()
 
         async def watch() -> None:
@@ -149,10 +155,19 @@ class World:
             return broken.pod_log(name, CONTAINER, follow=follow, tail=tail)
 
         watching = asyncio.create_task(watch())
-        reader = LogReader(open_log, over, SystemClock())
+        said: list[str | Gap] = []
+        mark = None
         try:
-            async with contextlib.aclosing(reader.records()) as records:
-                return [item if isinstance(item, Gap) else item.text async for item in records]
+            for death in [*deaths, None]:
+                position = read_mark(mark, name).position
+                reader = LogReader(open_log, over, SystemClock(), position)
+                async with contextlib.aclosing(reader.records()) as records:
+                    async for item in records:
+                        said.append(item if isinstance(item, Gap) else item.text)
+                        mark = Mark(name, position=reader.position).encode()
+                        if death is not None and (death := death - 1) < 0:
+                            break
+            return said
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
@@ -175,6 +190,22 @@ async def test_a_burst_before_the_end_is_whole(world):
 
     assert found == [f"{i} {'x' * (i % 150)}" for i in range(50_000)]
     assert world.breaks > 1
+
+
+async def test_readers_that_are_killed_leave_no_trace(world):
+    name = world.write(
+        "import sys\n"
+        "for i in range(60_000):\n"
+        "    print(i, 'x' * (i % 90), flush=True, file=sys.stderr if i % 7 else sys.stdout)"
+    )
+
+    found = await world.read(name, seed=6, lives=9)
+
+    assert [item for item in found if isinstance(item, Gap)] == []
+    assert len(found) == 60_000
+    for seventh in (True, False):
+        expected = [f"{i} {'x' * (i % 90)}" for i in range(60_000) if (i % 7 == 0) == seventh]
+        assert [t for t in found if (int(t.split()[0]) % 7 == 0) == seventh] == expected
 
 
 async def test_each_of_two_streams_is_whole(world):

@@ -26,7 +26,11 @@ async def outcome(harness, repository="hello"):
     [
         ({"push_secret": "not-there", "mount_grace": 4}, Reason.MOUNT_FAILED, "not-there"),
         ({"build_image": "localhost:1/nope:1", "pull_grace": 4}, Reason.IMAGE_PULL, "nope:1"),
-        ({"node_selector": {"no": "where"}, "node_wait": 3}, Reason.UNSCHEDULABLE, "0/1 nodes"),
+        (
+            {"node_selector": {"no": "where"}, "node_wait": 3},
+            Reason.UNSCHEDULABLE,
+            "nodes are available",
+        ),
         (
             {"engine_socket_dir": "/var/run/{0}/nothing", "engine_wait": 1},
             Reason.ENGINE_UNAVAILABLE,

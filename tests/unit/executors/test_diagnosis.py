@@ -32,6 +32,33 @@ PUSH = [
 ]
 
 
+LOST = (
+    "failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF"
+)
+NO_ENGINE = "Cannot connect to the Docker daemon at unix:///run/docker-api.sock. Is it running?"
+HOOK = (
+    "runc run failed: unable to start container process: error during container init: error"
+    ' running hook #0: error running hook: exit status 1, stdout: , stderr: time="2026" level=fatal'
+    ' msg="dial unix /var/run/docker/libnetwork/1234.sock: connect: connection refused"'
+)
+
+
+def step(printed, error):
+    """How BuildKit tells of a step that failed, behind what it printed."""
+    command = "/bin/sh -c make"
+    return [
+        "#5 [2/2] RUN make",
+        f"#5 0.174 {printed}",
+        f"#5 ERROR: executor failed running [{command}]: {error}",
+        "------",
+        " > [2/2] RUN make:",
+        f"0.174 {printed}",
+        "------",
+        f"ERROR: failed to build: failed to solve: executor failed running [{command}]: {error}",
+        COMMAND,
+    ]
+
+
 def pushed(error):
     return [line.format(error) for line in PUSH]
 
@@ -56,9 +83,71 @@ def pushed(error):
             Reason.OUT_OF_MEMORY,
             "memory",
         ),
+        (step("Killed", "exit code: 137"), Reason.OUT_OF_MEMORY, "RUN make: Killed"),
+        # the classic builder's words
+        (
+            ["before", "Killed", "The command '/bin/sh -c make' returned a non-zero code: 137"],
+            Reason.OUT_OF_MEMORY,
+            "memory",
+        ),
+        (
+            step("g++: fatal error: Killed signal terminated program cc1plus", "exit code: 1"),
+            Reason.OUT_OF_MEMORY,
+            "cc1plus",
+        ),
+        (
+            step("head: error writing 'standard output': No space left on device", "exit code: 1"),
+            Reason.DISK_FULL,
+            "RUN make: head",
+        ),
+        # the engine was killed in a step, and in a push
+        (
+            ["#5 0.164 before", f"ERROR: failed to build: {LOST}", COMMAND],
+            Reason.ENGINE_UNAVAILABLE,
+            "reading from server: EOF",
+        ),
+        (pushed("unexpected EOF"), Reason.ENGINE_UNAVAILABLE, "unexpected EOF"),
+        (pushed(LOST), Reason.ENGINE_UNAVAILABLE, "reading from server: EOF"),
+        (step(HOOK, "exit code: 1"), Reason.ENGINE_UNAVAILABLE, "went away"),
+        # or before the first one
+        (
+            [
+                "HEAD is now at bbc4577 x",
+                NO_ENGINE,
+                "Error during build: The docker commandline client must be installed: Command '[]'",
+            ],
+            Reason.ENGINE_UNAVAILABLE,
+            NO_ENGINE,
+        ),
+        # a repository's own use of an engine is none of ours
+        (step(NO_ENGINE, "exit code: 1"), Reason.BUILD_FAILED, NO_ENGINE),
+        (step(f"ERROR: {LOST}", "exit code: 1"), Reason.BUILD_FAILED, "EOF"),
+        # a registry that goes away in a push
+        (
+            pushed("write tcp 10.0.0.1:4->10.0.0.2:5000: write: connection reset by peer"),
+            Reason.PUSH_FAILED,
+            "reset by peer",
+        ),
+        (
+            pushed("write tcp 10.0.0.1:4->10.0.0.2:5000: use of closed network connection"),
+            Reason.PUSH_FAILED,
+            "closed",
+        ),
+        (
+            pushed("received unexpected HTTP status: 503 Service Unavailable"),
+            Reason.PUSH_FAILED,
+            "503",
+        ),
+        (pushed('Put "http://10.0.0.2:5000/v2/x": EOF'), Reason.PUSH_FAILED, "EOF"),
         (["The command returned a non-zero code: 1370"], Reason.BUILD_FAILED, "1370"),
         # a private base image is no push
         (["#3 ERROR: pull access denied for base"], Reason.BUILD_FAILED, "pull access denied"),
+        # the build pod's own docker client was killed
+        (
+            ["#5 0.1 x", f"{COMMAND.partition(' returned')[0]} died with <Signals.SIGKILL: 9>."],
+            Reason.OUT_OF_MEMORY,
+            "memory",
+        ),
         (["it went on", "Killed"], Reason.BUILD_FAILED, "Killed"),
         ([], Reason.BUILD_FAILED, "does not say why"),
         ([COMMAND], Reason.BUILD_FAILED, "does not say why"),

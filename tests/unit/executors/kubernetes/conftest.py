@@ -25,12 +25,12 @@ class World:
         self.executors.append(found)
         return found
 
-    def follow(self, claim):
+    def follow(self, claim, mark=None):
         """Observations of a build, in a list that grows."""
         said = []
 
         async def consume():
-            async for observation in self.executor.follow(claim):
+            async for observation in self.executor.follow(claim, mark):
                 said.append(observation)  # noqa: PERF401 -- seen while it grows
 
         self.tasks.append(asyncio.create_task(consume()))

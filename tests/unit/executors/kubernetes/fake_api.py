@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 
 from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError, Json
+from jupyterhub_imagebuilder.executors.kubernetes.entrypoint import FIRST_LINE
 
 
 class FakeKubernetes:
@@ -25,6 +26,7 @@ class FakeKubernetes:
         self.failures: dict[str, list[ApiError]] = {}
         self.log_forbidden = False
         self.keep_terminating = False
+        self._written: Counter[str] = Counter()
         self._versions = itertools.count(100)
         self._uids = itertools.count(1)
         self._watchers: set[asyncio.Queue[Json | None]] = set()
@@ -124,8 +126,9 @@ class FakeKubernetes:
         self._container(name, {"running": {}}, "Running")
 
     def log(self, name: str, *texts: str) -> None:
-        for text in texts:
-            second = len(self.logs[name])
+        for text in texts if self.logs[name] else (FIRST_LINE, *texts):
+            second = self._written[name]
+            self._written[name] += 1
             self.logs[name].append(f"2026-01-01T00:00:{second:02d}.000000000Z {text}\n")
         self._wake()
 

@@ -98,6 +98,30 @@ async def test_the_token_travels_in_a_header_alone(server, client):
     assert "secret-token" not in str(request.url)
 
 
+async def test_many_pods_are_listed_in_pages(server, client):
+    server.answers = [
+        {"metadata": {"resourceVersion": "7", "continue": "t&1"}, "items": [1, 2]},
+        {"metadata": {"resourceVersion": "7"}, "items": [3]},
+    ]
+
+    found = await client.list_pods("a=b")
+
+    assert found == {"metadata": {"resourceVersion": "7"}, "items": [1, 2, 3]}
+    assert [query.get("continue") for _, _, query, *_ in server.requests] == [None, "t&1"]
+    assert {query["limit"] for _, _, query, *_ in server.requests} == {"200"}
+
+
+async def test_a_list_that_grew_too_old_between_two_pages_is_asked_for_at_once(server, client):
+    server.answers = [
+        {"metadata": {"continue": "t"}, "items": [1]},
+        (410, {"message": "The provided continue parameter is too old"}),
+        {"metadata": {}, "items": [1, 2]},
+    ]
+
+    assert (await client.list_pods("a=b"))["items"] == [1, 2]
+    assert server.requests[-1][2] == {"labelSelector": "a=b"}
+
+
 async def test_another_namespace_can_be_listed(server, client):
     server.answers = [{"items": []}]
     await client.list_pods("a=b", namespace="engines")

@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from jupyterhub_imagebuilder.executors.kubernetes import manifest
+from jupyterhub_imagebuilder.executors.kubernetes.entrypoint import FIRST_LINE
 
 FAKE = """\
 #!{python} -I
@@ -21,21 +23,53 @@ import json, os, sys, time
 """
 
 
+class Engine:
+    """Answers each connection with the next of its answers, the last one for ever.
+
+    None takes the connection, and closes it without a word.
+    """
+
+    def __init__(self, path, answers):
+        self.asked = []
+        self._answers = list(answers)
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(path)
+        self._socket.listen()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def stop(self):
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+        self._socket.close()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection:
+                self.asked.append(connection.recv(1000))
+                answer = self._answers[0]
+                self._answers = self._answers[1:] or self._answers
+                if answer:
+                    connection.sendall(answer + b"\r\n\r\n")
+
+
 @pytest.fixture
 def program(tmp_path):
     """Start the entry point with a repo2docker of the test's own."""
     started = []
 
-    def start(body="", *, listening=True, **environment):
+    def start(body="", *, answers=(b"HTTP/1.0 200 OK",), **environment):
         tool = tmp_path / "jupyter-repo2docker"
         tool.write_text(FAKE.format(python=sys.executable, body=body))
         tool.chmod(0o755)
         path = tmp_path / "engine.sock"
-        if listening:
-            engine = socket.socket(socket.AF_UNIX)
-            engine.bind(str(path))
-            engine.listen()
-            started.append(engine.close)
+        if answers:
+            engine = Engine(str(path), answers)
+            started.append(engine.stop)
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", manifest.entrypoint(), "--ref", "abc; ls", "repo"],
             env={
@@ -66,7 +100,9 @@ def test_arguments_and_the_provider_reach_repo2docker(program):
     )
     out, _ = process.communicate(timeout=20)
 
-    words = json.loads(out.splitlines()[0])
+    first, second, *_ = out.splitlines()
+    assert first == FIRST_LINE
+    words = json.loads(second)
     assert words[0] == "--config"
     assert Path(words[1]).is_absolute()
     assert words[2:] == ["--ref", "abc; ls", "repo"]
@@ -89,19 +125,39 @@ sys.exit(7)"""
 
 
 def test_an_engine_that_is_not_there_has_an_exit_code_of_its_own(program, tmp_path):
-    process = program(listening=False, IMAGEBUILDER_ENGINE_WAIT="0")
+    process = program(answers=(), IMAGEBUILDER_ENGINE_WAIT="0")
     out, _ = process.communicate(timeout=20)
 
     assert process.returncode == 69
-    assert out == "The container engine of this node did not answer within 0 seconds.\n"
-    assert (tmp_path / "words").read_text() == out.strip()
+    sentence = "The container engine of this node did not answer within 0 seconds."
+    assert out == f"{FIRST_LINE}\n{sentence}\n"
+    assert (tmp_path / "words").read_text() == sentence
 
 
 def test_a_wish_to_end_is_passed_on(program):
     process = program("print('up', flush=True); time.sleep(60)")
+    assert process.stdout.readline() == f"{FIRST_LINE}\n"
     assert process.stdout.readline() == "up\n"
 
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(timeout=20) == 128 + signal.SIGTERM
     process.stdout.close()
+
+
+@pytest.mark.parametrize("answers", [(None,), (b"HTTP/1.0 503 Service Unavailable",)])
+def test_an_engine_that_is_not_ready_is_none(program, answers):
+    process = program("print('built')", answers=answers, IMAGEBUILDER_ENGINE_WAIT="0")
+    out, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 69
+    assert "built" not in out
+
+
+def test_an_engine_that_starts_is_waited_for(program):
+    answers = (None, b"HTTP/1.0 503 Service Unavailable", b"HTTP/1.1 200 OK")
+    process = program("print('built')", answers=answers)
+    out, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 0
+    assert "built" in out

@@ -205,3 +205,43 @@ async def test_to_close_it_leaves_no_task(world):
     await other.close()
 
     assert asyncio.all_tasks() == before
+
+
+async def test_to_look_for_builds_costs_nothing_while_the_watch_stands(world):
+    request = make_request()
+    claim = await world.executor.claim(request)
+    world.api.calls.clear()
+
+    for _ in range(3):
+        found = await world.executor.found()
+        assert [(item.uid, item.state) for item in found] == [(claim.uid, ClaimState.RUNNING)]
+    world.api.finish(request.name)
+    await settle()
+    assert [item.state for item in await world.executor.found()] == [ClaimState.FINISHED]
+    assert world.api.calls.total() == 0
+
+    world.api.keep_terminating = True
+    await world.executor.remove(claim)
+    assert await world.executor.found() == []
+
+
+async def test_what_is_known_no_more_is_asked_for(world):
+    other = world.new_executor()
+    await world.executor.claim(make_request())
+    world.api.calls.clear()
+
+    assert len(await other.found()) == 1
+    world.api.failures["list_pods"] = [ApiError("away", 503)]
+    with pytest.raises(ExecutorUnavailable):
+        await other.found()
+    assert world.api.calls["list_pods"] == 2
+
+
+async def test_an_answer_that_was_lost_until_the_build_had_ended_is_our_build_too(world):
+    request = make_request()
+    await world.executor.claim(request)
+    world.api.finish(request.name, code=1)
+
+    assert (await world.executor.claim(request)).state is ClaimState.CREATED
+    again = await world.executor.claim(dataclasses.replace(request, id="another"))
+    assert again.state is ClaimState.FINISHED

@@ -4,7 +4,7 @@ import pytest
 
 from jupyterhub_imagebuilder.builds.events import Gap, LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.ports import Ended, Pushed
+from jupyterhub_imagebuilder.builds.ports import Checkpoint, Ended, Pushed
 from jupyterhub_imagebuilder.errors import Reason
 from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError
 from tests.unit.executors.requests import make_request
@@ -106,7 +106,8 @@ async def test_the_end_of_the_push_is_told_while_the_pod_still_runs(world):
     world.api.log(name, "#9 DONE 3.2s")
     await settle()
 
-    assert said[-1] == Pushed()
+    assert said[-2] == Pushed()
+    assert isinstance(said[-1], Checkpoint)
     assert lines(said)[-1] == "#9 DONE 3.2s"
 
 
@@ -328,3 +329,232 @@ async def test_a_fault_of_ours_ends_the_build_too(world):
     await settle()
 
     assert reason(said) is Reason.INTERNAL
+
+
+async def resumed(world, name, claim, mark):
+    """What another process is told that goes on from a mark."""
+    world.executor = world.new_executor()
+    await world.executor.start()
+    said = world.follow(claim, mark)
+    await world.clock.advance(10)
+    return said
+
+
+def marks(said):
+    return [item.mark for item in said if isinstance(item, Checkpoint)]
+
+
+async def test_a_mark_never_stands_in_a_record(world):
+    name, claim, said = await claimed(world)
+    world.api.run(name)
+    world.api.log(name, "one", '{"message": "10%\\r20%\\nboth\\n"}', "three")
+    await settle()
+
+    kinds = "".join(type(item).__name__[0] for item in said if not isinstance(item, PhaseChanged))
+    assert kinds == "LC" + "LLLC" + "LC"
+    rest = await resumed(world, name, claim, marks(said)[0])
+    found = [(x.index, x.text) for x in rest if isinstance(x, LogLine)]
+    assert found == [(1, "10%"), (2, "20%"), (3, "both"), (4, "three")]
+
+
+async def test_a_place_that_is_not_found_any_more_is_a_gap_and_new_numbers(world):
+    name, claim, said = await claimed(world)
+    world.api.run(name)
+    world.api.log(name, *"abcdef")
+    await settle()
+    world.api.log(name, *"ghi")
+    del world.api.logs[name][:8]
+    rest = await resumed(world, name, claim, marks(said)[2])
+    world.api.log(name, "j")
+    await settle()
+
+    assert [type(item) for item in rest[:2]] == [Gap, LogLine]
+    found = [(x.index, x.text) for x in rest if isinstance(x, LogLine)]
+    assert found == [(1_000_000, "h"), (1_000_001, "i"), (1_000_002, "j")]
+
+    del world.api.logs[name][:2]
+    last = await resumed(world, name, claim, marks(rest)[0])
+    found = [(x.index, x.text) for x in last if isinstance(x, LogLine)]
+    assert found == [(2_000_000, "j")]
+
+
+async def test_a_log_whose_beginning_nobody_saw_begins_with_a_gap(world):
+    name, claim, _ = await claimed(world)
+    world.api.run(name)
+    world.api.log(name, *"abc")
+    del world.api.logs[name][:2]
+    rest = await resumed(world, name, claim, None)
+
+    assert isinstance(rest[0], Gap)
+    found = [(x.index, x.text) for x in rest if isinstance(x, LogLine)]
+    assert found == [(1_000_000, "b"), (1_000_001, "c")]
+    again = await resumed(world, name, claim, marks(rest)[0])
+    assert not any(isinstance(item, Gap) for item in again)
+    assert lines(again) == ["c"]
+
+
+async def test_the_end_of_a_push_that_began_before_is_seen(world):
+    name, claim, said = await claimed(world)
+    world.api.run(name)
+    world.api.log(name, "#9 pushing r/a:b with docker", "#8 DONE 1.0s", "#9 DONE 3.2s")
+    await settle()
+
+    rest = await resumed(world, name, claim, marks(said)[1])
+
+    assert lines(rest) == ["#9 DONE 3.2s"]
+    assert Pushed() in rest
+    assert Pushed() not in await resumed(world, name, claim, marks(said)[2])
+
+
+@pytest.mark.parametrize("pushing", [True, False])
+async def test_who_saw_only_the_end_knows_the_reason(world, pushing):
+    name, claim, said = await claimed(world)
+    world.api.run(name)
+    first = "#9 pushing r/a:b with docker" if pushing else "#9 [2/2] RUN make"
+    world.api.log(name, first, "ERROR: insufficient_scope", "Error during build: Command '[]'")
+    await settle()
+    words = "ERROR: insufficient_scope\nError during build: Command '[]'"
+    world.api.finish(name, code=1, message=words)
+    for mark in marks(said):
+        rest = await resumed(world, name, claim, mark)
+        assert reason(rest) is (Reason.PUSH_DENIED if pushing else Reason.BUILD_FAILED)
+        assert "insufficient_scope" in rest[-1].error.message
+
+
+async def test_a_build_that_is_silent_for_too_long_is_given_up(world):
+    world.executor = world.new_executor(silence=600)
+    await world.executor.start()
+    name, _, said = await claimed(world)
+    world.api.run(name)
+    world.api.log(name, "one")
+    await world.clock.advance(590)
+    world.api.log(name, "two")
+    await world.clock.advance(590)
+    assert not isinstance(said[-1], Ended)
+    await world.clock.advance(15)
+
+    assert reason(said) is Reason.TIMEOUT
+    assert "printed nothing for 10 minutes" in said[-1].error.message
+    assert not any(isinstance(item, Gap) for item in said)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"silence": 0}, {"silence": 600, "forbidden": True}, {"silence": 600, "away": 1}]
+)
+async def test_silence_is_judged_only_where_the_log_can_be_read(world, settings):
+    away, world.api.log_forbidden = settings.pop("away", 0), settings.pop("forbidden", False)
+    world.executor = world.new_executor(**settings)
+    await world.executor.start()
+    name, _, said = await claimed(world)
+    world.api.run(name)
+    if away:
+        world.api.failures["pod_log"] = [ApiError("away")] * 1000
+    world.api.log(name, "one")
+    await world.clock.advance(4000)
+
+    assert not any(isinstance(item, Ended) for item in said)
+
+
+async def test_silence_is_no_conclusion_from_a_stream_that_hangs(world):
+    world.executor = world.new_executor(silence=600)
+    await world.executor.start()
+    name, _, said = await claimed(world)
+    world.api.run(name)
+    world.api.log(name, "one")
+    await world.clock.advance(590)
+    # from now on neither the stream nor a new question gives an answer
+    world.api.failures["pod_log"] = [ApiError("away")] * 3
+    await world.clock.advance(100)
+    assert not any(isinstance(item, Ended) for item in said)
+    await world.clock.advance(300)
+
+    assert reason(said) is Reason.TIMEOUT
+
+
+async def test_an_end_that_the_watch_lost_is_seen_by_the_log(world):
+    name, _, said = await claimed(world)
+    world.api.run(name)
+    world.api.log(name, "one")
+    await settle()
+    watching, world.api._watchers = world.api._watchers, set()
+    world.api.finish(name)
+    world.api._watchers = watching
+    await world.clock.advance(15)
+
+    assert said[-1] == Ended(None)
+    assert lines(said) == ["one"]
+
+
+async def test_a_deletion_that_the_watch_lost_is_seen_by_the_log(world):
+    name, _, said = await claimed(world)
+    world.api.run(name)
+    world.api.log(name, "one")
+    await settle()
+    world.api.vanish(name, silently=True)
+    await world.clock.advance(45)
+
+    assert reason(said) is Reason.EXECUTOR_LOST
+
+
+async def test_while_kubernetes_is_away_nothing_is_concluded_from_what_was(world):
+    name, _, said = await claimed(world)
+    world.api.waiting(name, "ErrImagePull", "no such image")
+    await world.clock.advance(50)
+    world.api.failures |= {"get_pod": [ApiError("away")] * 5, "list_pods": [ApiError("away")] * 99}
+    world.api.failures["watch_pods"] = [ApiError("away")] * 99
+    world.api.end_watches()
+    await world.clock.advance(25)
+    assert not any(isinstance(item, Ended) for item in said)
+
+    watching, world.api._watchers = world.api._watchers, set()
+    world.api.run(name)
+    world.api._watchers = watching
+    await world.clock.advance(30)
+    assert not any(isinstance(item, Ended) for item in said)
+    world.api.finish(name)
+    await world.clock.advance(60)
+    assert said[-1] == Ended(None)
+
+
+async def test_a_node_that_was_only_out_of_sight_is_not_dead(world):
+    name, _, said = await claimed(world)
+    world.api.run(name)
+    world.api.log(name, "one")
+    await world.clock.advance(10)
+    # neither watch nor log bring news any more
+    world.api.failures |= {"list_pods": [ApiError("away")] * 999}
+    world.api.failures |= {"watch_pods": [ApiError("away")] * 999}
+    world.api.failures |= {"pod_log": [ApiError("away")] * 2000}
+    world.api.failures |= {"get_pod": [ApiError("away")] * 1}
+    world.api.end_watches()
+    world.api.finish(name)
+    world.executor.silence = 0
+    await world.clock.advance(7300)
+    world.api.failures.clear()
+    await world.clock.advance(120)
+
+    assert said[-1] == Ended(None)
+
+
+async def test_a_pull_that_fails_says_why_and_not_that_it_waits(world):
+    name, claim, said = await claimed(world)
+    words = 'Failed to pull image "r2d:9": r2d:9: not found'
+    world.api.events[claim.uid] = [
+        {"reason": "Failed", "message": words},
+        {"reason": "Failed", "message": "Error: ErrImagePull"},
+    ]
+    world.api.waiting(name, "ImagePullBackOff", 'Back-off pulling image "r2d:9"')
+    await world.clock.advance(70)
+
+    assert reason(said) is Reason.IMAGE_PULL
+    assert words in said[-1].error.message
+
+
+async def test_what_kubernetes_warns_of_is_shown(world):
+    name, claim, said = await claimed(world)
+    event = {"type": "Warning", "reason": "FailedCreatePodSandBox", "message": "no network"}
+    world.api.events[claim.uid] = [event]
+    world.api.waiting(name, "ContainerCreating")
+    await world.clock.advance(10)
+
+    assert messages(said)[-1] == "Starting the build on node node-1: no network"

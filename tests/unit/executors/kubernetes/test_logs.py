@@ -413,3 +413,18 @@ async def test_a_line_that_is_too_long_comes_in_pieces(monkeypatch):
         assert len({record.time for record in found[:-2]}) == 1
         assert [record.text for record in found[-2:]] == ["line 2", "line 3"]
         assert max(len(record.text.encode()) for record in found) <= 50
+
+
+async def test_an_answer_that_ends_before_its_first_byte_is_not_an_empty_log():
+    lines = [line(1), line(2)]
+    kubelet = Kubelet([], [], lines, kept=[])
+    kubelet.over.set()
+
+    assert await kubelet.read() == ["line 1", "line 2"]
+
+
+async def test_a_log_that_is_not_there_yet_is_waited_for():
+    lines = [line(1)]
+    kubelet = Kubelet([ApiError("not found", 404)], lines, kept=lines)
+
+    assert await kubelet.read() == ["line 1"]

@@ -124,3 +124,18 @@ def test_only_ready_pods_that_stay_count_as_engines():
     pods = [pod("a"), pod("b", "False"), pod("c", deletionTimestamp="now"), pod(None)]
 
     assert ready_nodes(pods) == ["a"]
+
+
+def test_what_is_kept_of_a_pod_is_enough_to_adopt_it():
+    pod = build()
+    pod["metadata"] |= {"uid": "u", "resourceVersion": "7", "managedFields": ["x" * 9999]}
+    pod["spec"]["nodeName"] = "node-1"
+    pod["status"] = {"phase": "Running"}
+
+    kept = manifest.slim(pod)
+
+    assert manifest.read_request(kept) == manifest.read_request(pod)
+    assert manifest.instance_of(kept) == "imagebuilder"
+    assert (kept["spec"], kept["status"]) == ({"nodeName": "node-1"}, {"phase": "Running"})
+    assert kept["metadata"]["uid"] == "u"
+    assert len(json.dumps(kept)) < 2500 < len(json.dumps(pod))

@@ -187,3 +187,67 @@ async def test_an_answer_that_was_on_its_way_does_not_bring_a_pod_back(world):
 
     with watch.subscribe("a") as a:
         assert a.pod is None
+
+
+async def test_a_connection_that_broke_costs_no_list(world):
+    server, watch, clock, start = world
+    await start(pod("a"))
+    server.change("MODIFIED", pod("a", "12"))
+    server.events.put_nowait(ApiError("connection reset"))
+    await clock.advance(5)
+
+    assert [version for version, _ in server.watched] == ["10", "12"]
+    assert server.listed == 1
+    server.change("MODIFIED", pod("a", "13"))
+    await settle()
+    assert [p["metadata"]["resourceVersion"] for p in watch.pods] == ["13"]
+
+
+async def test_a_version_that_the_server_does_not_take_is_given_up(world):
+    server, _, clock, start = world
+    await start(pod("a"))
+    for _ in range(3):
+        server.events.put_nowait(ApiError("Too large resource version", 504))
+    await clock.advance(20)
+
+    assert server.listed == 2
+
+
+async def test_a_server_that_always_refuses_is_asked_less_and_less(world):
+    server, _, clock, start = world
+    await start(pod("a"))
+    for _ in range(1000):
+        server.change("ERROR", {"code": 410, "message": "too old resource version"})
+    await clock.advance(120)
+
+    assert server.listed < 40
+
+
+async def test_what_comes_late_changes_nothing(world):
+    server, watch, _, start = world
+    await start(pod("a"))
+    server.change("MODIFIED", pod("a", "12", "Succeeded"))
+    server.change("MODIFIED", pod("a", "11", "Running"))
+    await settle()
+    with watch.subscribe("a") as a:
+        assert a.pod["status"]["phase"] == "Succeeded"
+
+    server.change("DELETED", pod("a", "13"))
+    server.change("MODIFIED", pod("a", "12", "Succeeded"))
+    await settle()
+    assert watch.pods == []
+
+
+async def test_pods_are_known_while_the_watch_stands(world):
+    server, watch, _, start = world
+    assert watch.pods is None
+    await start(pod("a"), pod("b"))
+    assert [p["metadata"]["uid"] for p in watch.pods] == ["a", "b"]
+
+    watch.leaving("a")
+    assert [p["metadata"]["uid"] for p in watch.pods] == ["b"]
+
+    server.lists = [ApiError("down")] * 99
+    server.events.put_nowait(ApiError("down"))
+    await settle()
+    assert watch.pods is None

@@ -5,7 +5,6 @@ The executor knows what runs, the store what was queued, whose it was and what w
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Sequence
 
@@ -43,15 +42,15 @@ class Adoption:
         """
         claims = await self._executor.found()
         left = await self._unfinished()
-        over = {claim.uid for claim in claims if await self._is_over(claim)}
-        # nothing is awaited from here on
         by_key = {claim.request.key: claim for claim in claims}
         for kept in left:
             claim = by_key.get(kept.record.request.key)
             if claim is not None or kept.record.uid is not None:
                 self._resume(kept, claim)
+        over = await self._over([claim for claim in claims if not self._is_followed(claim)])
         for claim in claims:
-            self._adopt(claim, over=claim.uid in over)
+            if not self._is_followed(claim):
+                self._adopt(claim, over=claim.request.id in over)
         # last: what runs counts against the limits
         for kept in left:
             self._resume(kept, None)
@@ -68,14 +67,34 @@ class Adoption:
         self._recalled = True
         return left
 
-    async def _is_over(self, claim: Claim) -> bool:
-        """Whether the build that a pod was made for is known to have ended."""
-        build = self._catalog.known(claim.request.id)
-        if build is None and self._store is not None:
-            with contextlib.suppress(StoreUnavailable):
-                kept = await self._store.get(claim.request.id)
-                return kept is not None and kept.record.phase.terminal
-        return build is not None and build.over
+    async def _over(self, claims: Sequence[Claim]) -> set[str]:
+        """Ids of those builds, of pods that nobody follows, that are known to have ended."""
+        over = set()
+        ask = self._store is not None
+        for claim in claims:
+            build_id = claim.request.id
+            build = self._catalog.known(build_id)
+            if build is not None:
+                ended = build.over
+            elif ask and self._store is not None:
+                try:
+                    kept = await self._store.get(build_id)
+                except StoreUnavailable:
+                    # each question may take its time: builds are not to wait for all of them
+                    ask = False
+                    continue
+                ended = kept is not None and kept.record.phase.terminal
+            else:
+                continue
+            if ended:
+                over.add(build_id)
+        return over
+
+    def _is_followed(self, claim: Claim) -> bool:
+        """Whether a pod is, or was, seen through here."""
+        if self._executions.is_settled(claim.uid):
+            return True
+        return self._executions.of(claim.request.key) is not None
 
     def _resume(self, kept: Kept, claim: Claim | None) -> None:
         """Go on with a build that was stored; without a claim and a UID it had not begun."""
@@ -98,8 +117,6 @@ class Adoption:
     def _adopt(self, claim: Claim, *, over: bool) -> None:
         """Follow a pod that nobody follows; that of a build which is over is removed."""
         request = claim.request
-        if self._executions.is_settled(claim.uid) or self._executions.of(request.key):
-            return
         if over:
             log.info("removing what is left of %s (%s)", request.name, claim.state)
             self._executions.settle(claim, built=claim.state is ClaimState.FINISHED)

@@ -12,7 +12,12 @@ from jupyterhub_imagebuilder.builds.phases import Phase, may_follow
 from jupyterhub_imagebuilder.builds.ports import BuildObserver, Store, Unobserved
 from jupyterhub_imagebuilder.builds.record import BuildRecord, Kept
 from jupyterhub_imagebuilder.builds.recording import Recorder, Shelf
-from jupyterhub_imagebuilder.errors import ImageBuilderError, Reason
+from jupyterhub_imagebuilder.errors import (
+    BuildFailed,
+    ImageBuilderError,
+    Reason,
+    StoreUnavailable,
+)
 
 _MESSAGES = {
     Phase.FETCHING: "Fetching the repository",
@@ -150,6 +155,23 @@ class Build:
         phase = Phase.CANCELLED if error.reason is Reason.CANCELLED else Phase.FAILED
         self.reason = error.reason
         self._end(PhaseChanged(phase, error.message, reason=error.reason), now)
+
+    async def look_up(self, now: float) -> None:
+        """End it as another process has, if one has."""
+        store = self._audience.store
+        if store is None or self.over:
+            return
+        try:
+            kept = await store.get(self.id)
+        except StoreUnavailable:
+            return
+        if kept is None or not kept.record.phase.terminal or self.over:
+            return
+        end = kept.record
+        if end.digest is not None:
+            self.complete(end.digest, now, cached=end.cached)
+        else:
+            self.fail(BuildFailed(end.message, end.reason), now)
 
     def release(self) -> None:
         """End the viewers' streams: this process stops, the build goes on."""

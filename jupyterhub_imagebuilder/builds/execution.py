@@ -11,7 +11,7 @@ from typing import Any
 
 from jupyterhub_imagebuilder.builds import readback
 from jupyterhub_imagebuilder.builds.build import Build
-from jupyterhub_imagebuilder.builds.events import PhaseChanged
+from jupyterhub_imagebuilder.builds.events import Gap, PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.ports import (
     BuildObserver,
@@ -39,6 +39,7 @@ _CLAIM_ATTEMPTS = 5
 _ANSWER_AGE = 30.0
 #: Seconds in which what an earlier build left has to be gone.
 _REMOVAL = 120.0
+_LOST = "The end of the log may be missing here: the build's pod is gone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ class Execution:
         try:
             if self.claim is None:
                 await self._unless_stopped(self._wait())
-                await self._claim()
+                if not self.build.over:
+                    await self._claim()
             if self.claim is not None and not self.build.over:
                 await self._unless_stopped(self._see_through(self.claim))
         except ImageBuilderError as error:
@@ -158,13 +160,15 @@ class Execution:
             working.result()
 
     async def _wait(self) -> None:
-        await self._wait_for_turn()
+        """Wait until the build may begin; it may have ended elsewhere by then."""
+        if not self._place.turn.is_set():
+            await self._wait_for_turn()
+            # a process that is about to end queues what its successor may have seen the end of
+            await self.build.look_up(self._clock.now())
         await self._wait_for_removal()
 
     async def _wait_for_turn(self) -> None:
         """Wait in the queue."""
-        if self._place.turn.is_set():
-            return
         turn = asyncio.create_task(self._place.turn.wait())
         patience = asyncio.create_task(self._clock.sleep(self._patience.queue))
         try:
@@ -270,6 +274,7 @@ class Execution:
             limit = self._patience.confirm
             return await readback.confirmed(self._registry, image, self._clock, limit)
         if end.error.reason is Reason.EXECUTOR_LOST:
+            self.build.observe(Gap(_LOST), self._clock.now())
             # nobody saw its end: whoever removed it may have done so because it was built
             digest = await readback.pushed(self._registry, image)
             if digest is not None:

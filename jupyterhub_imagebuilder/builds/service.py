@@ -7,6 +7,7 @@ on the build's name, which the executor claims.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from jupyterhub_imagebuilder.builds import naming
 from jupyterhub_imagebuilder.builds.adoption import Adoption
 from jupyterhub_imagebuilder.builds.build import Audience, Build
 from jupyterhub_imagebuilder.builds.catalog import Catalog
-from jupyterhub_imagebuilder.builds.execution import Patience
+from jupyterhub_imagebuilder.builds.execution import Execution, Patience
 from jupyterhub_imagebuilder.builds.executions import Executions
 from jupyterhub_imagebuilder.builds.model import (
     BuildRequest,
@@ -44,8 +45,11 @@ from jupyterhub_imagebuilder.errors import (
     ImageUnknown,
     ServiceUnavailable,
     SpecInvalid,
+    StoreUnavailable,
 )
 
+#: Seconds in which a request has to be stored that waits for its turn.
+_SAVE_PATIENCE = 15.0
 _FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -218,10 +222,21 @@ class BuildService:
         self._queue.check_room()
         self._observer.requested(RequestOutcome.STARTED)
         build = Build(request, self._audience)
-        if self._executions.begin(build).waits:
-            # what has a pod can be found again; what waits has nothing but the store
-            await build.save()
+        execution = self._executions.begin(build)
+        if execution.waits:
+            await self._queued(execution)
         return build
+
+    async def _queued(self, execution: Execution) -> None:
+        """Return when a queued request outlives this process: what waits has no pod yet."""
+        saving = asyncio.create_task(execution.build.save())
+        await asyncio.wait({saving}, timeout=_SAVE_PATIENCE)
+        if not saving.done():
+            saving.cancel()
+            execution.stop("The image builder")
+            raise StoreUnavailable(
+                "The build has to wait, and what waits cannot be kept now; please try again later."
+            )
 
     async def _resolve(self, spec: RepoSpec, commit: str | None) -> ResolvedRef:
         if commit is None:

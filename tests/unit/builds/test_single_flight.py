@@ -16,14 +16,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.errors import ExecutorUnavailable, RegistryUnavailable
+from jupyterhub_imagebuilder.builds.queue import QueueLimits
+from jupyterhub_imagebuilder.errors import (
+    ExecutorUnavailable,
+    RegistryUnavailable,
+    StoreUnavailable,
+)
 
 from .interleaving import OWNERS, REPOS, World
 
 EXAMPLES = os.environ.get("IMAGEBUILDER_TEST_EXAMPLES")
 INDEX = st.integers(0, 3)
 LAG = st.sampled_from([0.0, 0.0, 5.0])
-GATES = st.sampled_from(["look-up", "its answer", "claim", "its outcome", "removal"])
+GATES = st.sampled_from(["look-up", "its answer", "claim", "its outcome", "removal", "store"])
+LIMIT = st.integers(0, 2)
 
 
 class SingleFlight(RuleBasedStateMachine):
@@ -34,8 +40,9 @@ class SingleFlight(RuleBasedStateMachine):
         self.world = World()
         self.broken = False
 
-    @initialize(services=st.integers(1, 2), requests=st.booleans())
-    def services_start(self, services, requests):
+    @initialize(services=st.integers(1, 2), requests=st.booleans(), running=LIMIT, per_user=LIMIT)
+    def services_start(self, services, requests, running, per_user):
+        self.world.limits = QueueLimits(running=running, per_user=per_user)
         for _ in range(services):
             self.world.start()
         self.world.loop.settle()
@@ -77,6 +84,13 @@ class SingleFlight(RuleBasedStateMachine):
     def everybody_asks(self, repo):
         for owner, process in enumerate(self.ready()):
             self.world.request(process, repo, owner)
+
+    @precondition(ready)
+    @rule(which=INDEX, owner=st.integers(0, len(OWNERS) - 1))
+    def somebody_asks_for_everything(self, which, owner):
+        ready = self.ready()
+        for repo in range(len(REPOS)):
+            self.world.request(ready[which % len(ready)], repo, owner)
 
     @precondition(ready)
     @rule(which=INDEX, build=INDEX)
@@ -161,6 +175,13 @@ class SingleFlight(RuleBasedStateMachine):
     def the_executor_goes_or_comes(self, down):
         self.world.executor.unavailable = ExecutorUnavailable("It is away.") if down else None
 
+    @rule(down=st.booleans())
+    def the_store_goes_or_comes(self, down):
+        if down:
+            self.world.store.unavailable = StoreUnavailable("It is away.")
+        else:
+            self.world.store.recover()
+
     @rule(gate=GATES, closed=st.booleans())
     def a_gate_is_moved(self, gate, closed):
         self.world.gates()[gate].closed = closed
@@ -218,15 +239,23 @@ class SingleFlight(RuleBasedStateMachine):
         for process in world.processes:
             assert process.ready
             assert all(task.done() for task in process.requests), "a request hangs"
-        for pod in list(world.pods()):
-            world.fail(pod)
+        for _ in range(20):  # those that were queued have their turns
+            for pod in list(world.pods()):
+                world.fail(pod)
+            world.loop.advance(70)
+            if not world.pods() and not world.open_builds():
+                break
         world.loop.advance(200)
         world.check()
         left = [pod.script.uid for pod in world.executor.pods.values() if not pod.gone]
         assert not left, f"pods stay: {left}"
+        self._all_have_ended()
+
+    def _all_have_ended(self):
+        world = self.world
         for process in list(world.processes):
-            for build in process.service._builds.values():
-                assert build.over, "a build has no end"
+            for build in process.service._catalog.here():
+                assert build.over, f"a build has no end: {build.phase}, {build.message}"
             for viewer in process.viewers.values():
                 assert viewer.done(), "a viewer waits for ever"
             world.stop(process)
@@ -235,6 +264,10 @@ class SingleFlight(RuleBasedStateMachine):
             for task in process.requests:
                 assert task.done(), "a stopped service leaves a request"
                 assert task.cancelled() or task.exception() is None, task.exception()
+        for build_id in world.acknowledged:
+            kept = world.store.records.get(build_id)
+            assert kept is not None, "a build that somebody was given was never stored"
+            assert kept.phase.terminal, f"a build that somebody was given stays {kept.phase}"
         assert not asyncio.all_tasks(world.loop)
         assert world.executor.following == 0
         world.check()
@@ -317,3 +350,46 @@ def test_an_old_answer_of_the_registry_is_asked_again_before_a_pod_is_created(wo
     world.loop.advance(60)
     world.check()
     assert len(world.executor.created) == 1
+
+
+def test_a_queued_build_that_another_service_has_ended_is_not_begun(world):
+    world.limits = QueueLimits(running=1)
+    world.start()
+    world.loop.settle()
+    (old,) = world.processes
+    world.request(old, 0, 0)
+    world.loop.settle()
+    world.request(old, 1, 0)  # waits
+    world.loop.settle()
+    world.start()  # and goes on with what waits
+    world.loop.settle()
+    new = world.processes[1]
+    waiting = next(build for build in old.builds.values() if build.uid is None)
+    new.requests.append(world.spawn(new.service.cancel(waiting.id, OWNERS[-1])))
+    world.loop.settle()
+    assert world.store.records[waiting.id].phase is Phase.CANCELLED
+    world.fail(world.pods()[0])
+    world.loop.advance(200)
+    world.check()
+    assert len(world.executor.created) == 1
+
+
+def test_queued_requests_survive_a_kill(world):
+    world.limits = QueueLimits(running=1)
+    world.start()
+    world.loop.settle()
+    (old,) = world.processes
+    for repo in range(3):
+        world.request(old, repo, 0)
+        world.loop.settle()
+    world.kill(old)
+    world.start()
+    for _ in range(3):
+        world.loop.advance(70)
+        (pod,) = world.pods()
+        world.succeed(pod)
+    world.loop.advance(70)
+    world.check()
+    assert [request.spec.repository for request in world.executor.created] == list(REPOS)
+    ends = {world.store.records[build_id].phase for build_id in world.acknowledged}
+    assert ends == {Phase.BUILT}

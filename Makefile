@@ -7,7 +7,7 @@ HUBS := 5.2.1 5.5.*
 # Files of the package and around it that ruff looks at.
 SOURCES := jupyterhub_imagebuilder tests tools docs/conf.py setup_ui_example.py
 
-.PHONY: help setup test quick hubs lint types format docs reference clean
+.PHONY: help setup test quick hubs lint types format docs reference bench clean
 
 help:  ## list these tasks
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -45,6 +45,9 @@ docs:  ## the documentation as HTML, warnings are errors
 
 reference: setup  ## write the generated pages of the reference anew
 	@.venv/bin/python tools/reference.py
+
+bench: setup  ## measure on a quiet machine and print a table; BENCH="P2 P3" for some of it
+	@.venv/bin/python -m tests.benchmarks $(BENCH)
 
 clean:  ## remove what the tasks have made, the environments too
 	rm -rf .venv .venv-hub-* docs/_build dist build .coverage* \

@@ -15,7 +15,7 @@ from jupyterhub_imagebuilder.errors import SpecInvalid
 from jupyterhub_imagebuilder.web.auth import owner_named
 from jupyterhub_imagebuilder.web.base import Handler
 from jupyterhub_imagebuilder.web.documents import build_document, event_document
-from jupyterhub_imagebuilder.web.sse import Frame
+from jupyterhub_imagebuilder.web.sse import Frame, SharedFrames
 from jupyterhub_imagebuilder.web.streaming import StreamingHandler
 
 #: Most builds of one listing.
@@ -109,5 +109,12 @@ async def _frames(build: Build, after: str | None) -> AsyncGenerator[Frame, None
     events = cast("AsyncGenerator[Event, None]", build.events(after))
     async with aclosing(events):
         async for event in events:
-            line_id = event.id if isinstance(event, LogLine) else None
-            yield Frame(json.dumps(event_document(event)), line_id)
+            yield _SHARED.of(event)
+
+
+def _frame(event: Event) -> Frame:
+    line_id = event.id if isinstance(event, LogLine) else None
+    return Frame(json.dumps(event_document(event)), line_id)
+
+
+_SHARED: SharedFrames[Event] = SharedFrames(_frame)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from jupyterhub_imagebuilder.builds.ports import Clock
 
@@ -25,27 +25,58 @@ HEADERS = {
 BEAT = 12.0
 #: Bytes that wait for a slow viewer; beyond it, reading stops until they are sent.
 BUFFER_LIMIT = 64 * 1024
+#: Frames that are kept for further viewers, and the bytes that one of them may have.
+_SHARED, _SHARED_SIZE = 512, 8 * 1024
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _KEEPALIVE = b":keepalive\n\n"
+
+E = TypeVar("E")
 
 #: Sends bytes to the viewer and returns when they are on their way; OSError: the viewer is gone.
 Send = Callable[[bytes], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
 class Frame:
-    """One event: its data, and the id from which a viewer can resume."""
+    """One event: its data, and the id from which a viewer can resume.
 
-    data: str
-    id: str | None = None
+    :param data: what the event says, in any number of lines.
+    """
+
+    __slots__ = ("_wire",)
+
+    def __init__(self, data: str, id: str | None = None) -> None:  # noqa: A002 -- the standard's word
+        lines = [f"data: {line}" for line in _LINE_END.split(data)]
+        if id is not None:
+            lines.insert(0, f"id: {id}")
+        self._wire = ("\n".join(lines) + "\n\n").encode()
 
     def encode(self) -> bytes:
         """The frame as it goes over the wire."""
-        lines = [f"data: {line}" for line in _LINE_END.split(self.data)]
-        if self.id is not None:
-            lines.insert(0, f"id: {self.id}")
-        return ("\n".join(lines) + "\n\n").encode()
+        return self._wire
+
+
+class SharedFrames(Generic[E]):
+    """Makes the frame of an event once for all viewers that come to it at about the same time.
+
+    :param make: makes one.
+    """
+
+    def __init__(self, make: Callable[[E], Frame]) -> None:
+        self._make = make
+        self._recent: dict[int, tuple[E, Frame]] = {}  # the event is kept: its id stays its own
+
+    def of(self, event: E) -> Frame:
+        """The frame of this very event."""
+        found = self._recent.get(id(event))
+        if found is not None:
+            return found[1]
+        frame = self._make(event)
+        if len(frame.encode()) <= _SHARED_SIZE:
+            if len(self._recent) >= _SHARED:
+                del self._recent[next(iter(self._recent))]
+            self._recent[id(event)] = event, frame
+        return frame
 
 
 class EventStream:
@@ -57,18 +88,19 @@ class EventStream:
 
     def __init__(self, send: Send) -> None:
         self._send = send
+        self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
+        self._busy = False  # a write is on its way, or about to begin
+        self._sending: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None  # there while reading waits for it
         self._read_all = False
         self._quiet = True  # nothing was sent since the last beat
-        self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._over: asyncio.Future[None] = self._loop.create_future()
 
     def close(self) -> None:
         """End the stream: the viewer is gone, or the service stops."""
-        if not self._closed.done():
-            self._closed.set_result(None)
-        self._news.set()
+        if not self._over.done():
+            self._over.set_result(None)
 
     def beat(self) -> None:
         """Send a comment if nothing was sent since the last beat."""
@@ -83,10 +115,13 @@ class EventStream:
         """
         reader = asyncio.create_task(self._read(frames), name="event stream reader")
         try:
-            while await self._something_to_send():
-                await self._write()
+            # closing has to end the wait for a write, which tornado never ends by itself when
+            # the viewer has gone away
+            await self._over
         finally:
             reader.cancel()
+            if self._sending is not None:
+                self._sending.cancel()
             await asyncio.wait([reader])
         if not reader.cancelled():
             reader.result()
@@ -97,37 +132,61 @@ class EventStream:
                 async for frame in frames:
                     self._put(frame.encode())
                     while len(self._buffer) >= BUFFER_LIMIT:
-                        self._room.clear()
-                        await self._room.wait()
+                        self._room = self._loop.create_future()
+                        await self._room
         finally:
             self._read_all = True
-            self._news.set()
+            self._wake()
 
     def _put(self, data: bytes) -> None:
         self._buffer += data
-        self._news.set()
+        self._wake()
 
-    async def _something_to_send(self) -> bool:
-        if not (self._buffer or self._read_all):
-            await self._news.wait()
-        self._news.clear()
-        return bool(self._buffer) and not self._closed.done()
+    def _wake(self) -> None:
+        """Write in the next turn of the loop, unless a write is on its way already."""
+        if not self._busy:
+            self._busy = True
+            # a callback and no task of its own: this happens for each line and viewer
+            self._loop.call_soon(self._write)
 
-    async def _write(self) -> None:
+    def _write(self) -> None:
+        self._busy = False
+        if self._over.done():
+            return
+        if not self._buffer:
+            if self._read_all:
+                self.close()
+            return
         data = bytes(self._buffer)
         self._buffer.clear()
-        self._room.set()
         self._quiet = False
-        sending = asyncio.ensure_future(self._send(data))
+        self._busy = True
         try:
-            # tornado never finishes a write whose viewer went away: closing has to end the wait
-            await asyncio.wait([sending, self._closed], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sending.cancel()
-        if sending.done() and not sending.cancelled() and (error := sending.exception()):
-            if not isinstance(error, OSError):
-                raise error
-            self.close()
+            self._sending = asyncio.ensure_future(self._send(data))
+        except Exception as error:  # noqa: BLE001 -- run() raises it
+            self._failed(error)
+            return
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        if self._sending.done():
+            self._sent(self._sending)
+        else:
+            self._sending.add_done_callback(self._sent)
+
+    def _sent(self, sending: asyncio.Future[None]) -> None:
+        self._busy, self._sending = False, None
+        if sending.cancelled():
+            return
+        if error := sending.exception():
+            self._failed(error)
+        elif self._buffer or self._read_all:
+            self._wake()
+
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, OSError):
+            self.close()  # the viewer is gone
+        elif not self._over.done():
+            self._over.set_exception(error)
 
 
 class Streams:

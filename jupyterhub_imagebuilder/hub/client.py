@@ -119,15 +119,16 @@ class ImageBuilderClient:
             raise ServiceUnavailable("The image builder gave an answer that cannot be read.")
         return name
 
-    async def events(self, build_id: str) -> AsyncGenerator[Event, None]:
-        """The build's events from its first; ends without a terminal phase when it is cut off.
+    async def events(self, build_id: str, after: str | None = None) -> AsyncGenerator[Event, None]:
+        """The build's events; ends without a terminal phase when it is cut off.
 
+        :param after: id of the line behind which they begin; None is the first.
         :raises ServiceUnavailable: no answer, or the connection broke.
         :raises BuildNotFound: the service does not know the build.
         """
         path = f"api/builds/{quote(build_id, safe='')}/events"
         async with (
-            self._request("GET", path, _STREAM) as response,
+            self._request("GET", path, _STREAM, after=after) as response,
             aclosing(read_events(response.content.iter_any())) as events,
         ):
             async for event in events:
@@ -150,8 +151,11 @@ class ImageBuilderClient:
         path: str,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # two limits of aiohttp's own kind
         body: Mapping[str, Any] | None = None,
+        after: str | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {"Authorization": f"Bearer {self._address.token}"}
+        if after is not None:
+            headers["Last-Event-ID"] = after
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout, headers=headers) as session,

@@ -62,7 +62,9 @@ def leave_out_of_failure_count(spawner: Any) -> None:
     limit = spawner.consecutive_failure_limit
     if not limit:
         return
-    settings = spawner.user.settings
+    # the count is in the settings that handlers see, which are a copy of those that users see
+    handler = getattr(spawner, "handler", None)
+    settings = spawner.user.settings if handler is None else handler.settings
     # JupyterHub's callback, which was added before ours and so runs first, must not see a limit
     spawner.consecutive_failure_limit = 0
 

@@ -13,11 +13,10 @@ from html import escape
 from typing import Any, Final
 
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.hub.streams import BuildStream, Line
+from jupyterhub_imagebuilder.hub.streams import LINE_LENGTH, BuildStream, Line
 from jupyterhub_imagebuilder.hub.waiting import WaitView
 
 _LINES_PER_EVENT: Final = 100
-_LINE_LENGTH: Final = 1000
 #: JupyterHub centres the newest event; a log is read from the left.
 _PRE: Final = '<pre style="text-align: left; white-space: pre-wrap; margin: 0">'
 #: KubeSpawner's own events begin at 30.
@@ -63,7 +62,7 @@ class _Reader:
             texts += [self._note] if self._note else []
         if not texts:
             return None
-        text = "\n".join(line[:_LINE_LENGTH] for line in texts)
+        text = "\n".join(line[:LINE_LENGTH] for line in texts)
         phase = stream.phase if stream is not None else Phase.WAITING
         return {
             "progress": _PERCENT.get(phase, _PERCENT_AFTER),
@@ -72,7 +71,7 @@ class _Reader:
         }
 
     def _new(self, stream: BuildStream) -> list[str]:
-        if stream is not self._stream:  # after a broken connection the log comes once more
+        if stream is not self._stream:  # another build's, or this pod's under another id
             self._stream, self._position = stream, 0
         lines, lost, self._position = stream.since(self._position)
         texts = [line.text for line in lines if self._is_new(line)]

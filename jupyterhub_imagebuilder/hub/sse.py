@@ -11,13 +11,17 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from jupyterhub_imagebuilder.builds.events import Event, Gap, LogLine, PhaseChanged, parse_event_id
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.errors import Reason
 
 log = logging.getLogger(__name__)
+
+#: Characters of one line of a body: a build may print a line of any length, and the hub has other
+#: things to do than to collect and read it.
+_LINE_LIMIT: Final = 256 * 1024
 
 
 @dataclass(slots=True)
@@ -48,14 +52,20 @@ async def _lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     rest = ""
     async for chunk in chunks:
-        *lines, rest = (rest + decoder.decode(chunk)).split("\n")
+        first, *lines = decoder.decode(chunk).split("\n")
+        # one that is too long keeps its beginning, which is no JSON any more
+        rest += first[: max(0, _LINE_LIMIT - len(rest))]
         for line in lines:
-            yield line.removesuffix("\r")
+            yield rest.removesuffix("\r")
+            rest = line[:_LINE_LIMIT]
 
 
 def _event(frame: _Frame) -> Event | None:
     if not frame.data:
         return None
+    if len(frame.data[0]) >= _LINE_LIMIT - len("data: "):
+        source, index = parse_event_id(frame.id) or ("", 0)
+        return LogLine(source, index, "… this line is too long to be shown here")
     try:
         data: dict[str, Any] = json.loads("\n".join(frame.data))
         return _from_json(frame.id, data)

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 #: a service that never answered it (JupyterHub restarts a managed service within 30 seconds).
 _PAUSE: Final = 2.0
 _PATIENCE: Final = 45.0
+#: Seconds within which an answer needs no seat.
+_PROMPT: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Streams(Protocol):
     """The open streams, one per build."""
 
     def follow(self, build_id: str) -> AbstractAsyncContextManager[BuildStream]:
-        """Read a build's stream."""
+        """Read a build's stream, or read on what broke off."""
 
 
 class WaitingRoom:
@@ -161,7 +163,7 @@ class _Wait:
         patience = asyncio.get_running_loop().time() + _PATIENCE
         while True:
             try:
-                answer = await self._builds.start_build(self._wish.text, self._wish.owner, commit)
+                answer = await self._ask(commit)
             except ServiceUnavailable as error:
                 if attempt == 0:
                     log.warning("A start waits for the image builder: %s", error.message)
@@ -176,6 +178,19 @@ class _Wait:
             # full jitter: a hundred starts that lost one service do not come back at once
             pause = random.uniform(0, min(_PAUSE, 0.25 * 2 ** min(attempt, 10)))  # noqa: S311
             await asyncio.sleep(pause)
+
+    async def _ask(self, commit: str | None) -> BuildAnswer:
+        """Ask once; who has to wait long for the answer waits in a seat."""
+        wish = self._wish
+        asking = asyncio.ensure_future(self._builds.start_build(wish.text, wish.owner, commit))
+        try:
+            await asyncio.wait({asking}, timeout=_PROMPT)
+            if not asking.done():
+                self._sit_down()
+            return await asking
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
 
     def _sit_down(self) -> None:
         if not self._seated:

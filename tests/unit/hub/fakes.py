@@ -51,7 +51,7 @@ class FakeService:
             raise ImageUnknown("No build of yours stands behind this image.")
         return image
 
-    async def events(self, build_id):
+    async def events(self, build_id, after=None):
         self.opened += 1
         script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         try:

@@ -127,3 +127,19 @@ async def test_any_answer_becomes_an_error_of_ours(status, body, kind, reason):
 
 def test_the_token_is_not_printed():
     assert "secret" not in repr(ServiceAddress("http://x/", "secret"))
+
+
+@pytest.mark.parametrize("after", [None, "7c1e:41"])
+async def test_a_stream_is_resumed_behind_the_line_that_is_named(after):
+    asked = []
+
+    async def events(request):
+        asked.append(request.headers.get("Last-Event-ID"))
+        return web.Response(text='data: {"type": "gap", "message": "m"}\n\n')
+
+    app = web.Application()
+    app.add_routes([web.get("/api/builds/b1/events", events)])
+    async with TestServer(app) as server:
+        client = ImageBuilderClient(ServiceAddress(str(server.make_url("/")), "secret"))
+        assert [event.message async for event in client.events("b1", after)] == ["m"]
+    assert asked == [after]

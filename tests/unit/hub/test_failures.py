@@ -32,7 +32,9 @@ def test_the_sentence_reaches_the_user_and_is_no_fault_of_the_hub(error, status,
     assert sentence in str(failure)
 
 
-class User:
+class Settings:
+    """A user, or a handler; tornado gives each application a copy of the hub's settings."""
+
     def __init__(self, settings):
         self.settings = settings
 
@@ -41,7 +43,9 @@ class Spawner:
     """One start, with JupyterHub's bookkeeping from before version 6."""
 
     def __init__(self, settings, limit=5):
-        self.user = User(settings)
+        self.user = Settings({})
+        self._settings = settings
+        self.handler = Settings(settings)
         self.log = logging.getLogger("test")
         self.consecutive_failure_limit = limit
         self._spawn_future = asyncio.get_running_loop().create_future()
@@ -49,7 +53,7 @@ class Spawner:
         self.aborted = False
 
     def _track_failure_count(self, future):
-        settings = self.user.settings
+        settings = self._settings
         if future.cancelled() or future.exception() is None:
             settings["failure_count"] = 0
             return
@@ -58,6 +62,7 @@ class Spawner:
         self.aborted = bool(limit) and settings["failure_count"] >= limit
 
     async def fail(self, failure):
+        self.handler = None  # as JupyterHub does at a start's end
         self._spawn_future.set_exception(failure)
         await asyncio.sleep(0)
 
@@ -106,4 +111,4 @@ async def test_a_hub_that_counts_nothing_is_left_alone(before_6):
     spawner = Spawner({}, limit=0)
     leave_out_of_failure_count(spawner)
     await spawner.fail(spawn_failure(BuildFailed("no")))
-    assert spawner.user.settings["failure_count"] == 1
+    assert spawner._settings["failure_count"] == 1

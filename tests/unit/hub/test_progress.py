@@ -4,9 +4,8 @@ import pytest
 
 from jupyterhub_imagebuilder.builds.events import Gap, LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.hub import progress
 from jupyterhub_imagebuilder.hub.progress import build_progress
-from jupyterhub_imagebuilder.hub.streams import BuildStream
+from jupyterhub_imagebuilder.hub.streams import LINE_LENGTH, BuildStream
 from jupyterhub_imagebuilder.hub.waiting import WaitView
 
 from .fakes import lines
@@ -73,7 +72,7 @@ async def test_a_long_line_is_cut(view):
     view.stream = stream_of(LogLine("uid", 0, "x" * 10_000))
     view.closed.set()
     (event,) = await collect(view)
-    assert len(event["message"]) == progress._LINE_LENGTH
+    assert len(event["message"]) == LINE_LENGTH
 
 
 async def test_after_a_broken_connection_nothing_comes_twice(view):

@@ -92,7 +92,7 @@ async def test_a_broken_stream_and_an_absent_service_are_waited_out_with_the_sam
 
 async def test_a_build_that_a_restarted_service_does_not_know_is_asked_for_again():
     class Forgetful(FakeService):
-        async def events(self, build_id):
+        async def events(self, build_id, after=None):
             self.opened += 1
             raise BuildNotFound("no such build")
             yield
@@ -112,6 +112,27 @@ async def test_waiting_for_an_absent_service_takes_a_seat():
     with pytest.raises(BuildFailed) as caught:
         await Hub(FakeService([ServiceUnavailable("no")])).wait(seats=0)
     assert caught.value.reason is Reason.STILL_BUILDING
+
+
+async def test_a_service_that_answers_slowly_holds_no_more_than_the_seats(monkeypatch):
+    """A slow repository host must not take all of the hub's slots for starts."""
+    monkeypatch.setattr(waiting, "_PROMPT", 0.0)
+
+    class Slow(FakeService):
+        async def start_build(self, text, owner, commit=None):
+            await self.hold.wait()
+            return await super().start_build(text, owner, commit)
+
+    hub = Hub(Slow([BUILT]))
+    waits = [asyncio.create_task(hub.wait(seats=16)) for _ in range(100)]
+    await until(lambda: sum(wait.done() for wait in waits) == 84)
+    assert hub.room.taken == 16
+    hub.service.hold.set()
+    results = await asyncio.gather(*waits, return_exceptions=True)
+    assert results.count(BUILT) == 16
+    turned_away = [each for each in results if isinstance(each, BuildFailed)]
+    assert {each.reason for each in turned_away} == {Reason.STILL_BUILDING}
+    assert hub.room.taken == 0
 
 
 async def test_a_refusal_is_passed_on():

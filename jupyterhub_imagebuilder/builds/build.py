@@ -24,6 +24,7 @@ _MESSAGES = {
     Phase.BUILDING: "Building the image",
     Phase.PUSHING: "Pushing the image to the registry",
 }
+_ELSEWHERE = "Another image builder carried this out; its log cannot be shown here and now."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ class Build:
         if kept is not None:
             self._recall(kept.record)
         store, end = self._audience.store, kept.end if kept else 0
+        if kept is not None and self.over:
+            # what was said before the end, and is not there, is a hole
+            end = max(end, kept.record.said - 1)
         self._feed = Feed(
             Shelf(store, self.id) if store else None,
             first=end,
@@ -168,6 +172,7 @@ class Build:
         if kept is None or not kept.record.phase.terminal or self.over:
             return
         end = kept.record
+        self.observe(Gap(_ELSEWHERE), now)
         if end.digest is not None:
             self.complete(end.digest, now, cached=end.cached)
         else:
@@ -231,6 +236,7 @@ class Build:
             digest=self.digest,
             cached=self.cached,
             finished=self.finished,
+            said=self._feed.end,
         )
 
     def _recall(self, record: BuildRecord) -> None:

@@ -54,6 +54,7 @@ class Execution:
     """Sees one build through.
 
     :param claim: what the executor has of it already; None where it has yet to begin.
+    :param linger: seconds for which the pod of what was built stays.
     :param after: removes what an earlier build of that name left; it is waited for.
     """
 
@@ -68,6 +69,7 @@ class Execution:
         patience: Patience,
         clock: Clock,
         observer: BuildObserver,
+        linger: float,
         after: asyncio.Task[None] | None = None,
     ) -> None:
         self.build = build
@@ -80,6 +82,9 @@ class Execution:
         self._clock = clock
         self._observer = observer
         self._after = after
+        # what another process has built can be met as a pod or, later, in the registry
+        self._answer_age = min(_ANSWER_AGE, linger / 2)
+        self._pushed = False  # the push said that it is done
         self._stop = asyncio.Event()
         self._stopped_by = ""
         # when the registry was last asked: a request is made right before its look-up
@@ -203,6 +208,10 @@ class Execution:
             self.claim = await self._executor.claim(self.build.request)
             if self.claim.state is ClaimState.GONE:
                 self.claim = None
+                # who else follows it may have told its end by now
+                await self.build.look_up(self._clock.now())
+                if self.build.over:
+                    return
                 continue
             if self.claim.state is not ClaimState.FINISHED:
                 self._hold(self.claim)
@@ -220,7 +229,7 @@ class Execution:
 
     async def _found_meanwhile(self) -> bool:
         """Whether the image appeared while this one waited; ends the build where it did."""
-        if self._clock.now() - self._asked < _ANSWER_AGE:
+        if self._clock.now() - self._asked < self._answer_age:
             return False
         self._asked = self._clock.now()
         digest = await self._registry.digest(self.build.request.image, fresh=True)
@@ -253,6 +262,7 @@ class Execution:
                         self.build.checkpoint(observation.mark)
                         continue
                     case Pushed():
+                        self._pushed = True
                         digest = await readback.pushed(self._registry, self.build.request.image)
                     case Ended():
                         digest = await self._outcome(observation)
@@ -269,14 +279,16 @@ class Execution:
 
         :raises ImageBuilderError: it made nothing.
         """
-        image = self.build.request.image
+        image, limit = self.build.request.image, self._patience.confirm
         if end.error is None:
-            limit = self._patience.confirm
             return await readback.confirmed(self._registry, image, self._clock, limit)
-        if end.error.reason is Reason.EXECUTOR_LOST:
-            self.build.observe(Gap(_LOST), self._clock.now())
-            # nobody saw its end: whoever removed it may have done so because it was built
-            digest = await readback.pushed(self._registry, image)
-            if digest is not None:
-                return digest
-        raise end.error
+        if end.error.reason is not Reason.EXECUTOR_LOST:
+            raise end.error
+        # nobody saw its end: whoever removed it may have done so because it was built
+        self.build.observe(Gap(_LOST), self._clock.now())
+        try:
+            return await readback.confirmed(
+                self._registry, image, self._clock, limit if self._pushed else 0.0
+            )
+        except ImageBuilderError as error:
+            raise end.error from error

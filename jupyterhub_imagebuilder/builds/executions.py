@@ -75,6 +75,7 @@ class Executions:
             patience=self._patience,
             clock=self._clock,
             observer=self._observer,
+            linger=self._linger,
             after=self._removals.get(build.request.name),
         )
         self._running[build.request.key] = execution

@@ -31,6 +31,7 @@ class BuildRecord:
     digest: str | None = None
     cached: bool = False
     finished: float | None = None  #: seconds since the epoch
+    said: int = 0  #: events of its feed so far; the end of them may never be kept
 
 
 @dataclass(frozen=True, slots=True)

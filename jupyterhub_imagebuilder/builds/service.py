@@ -17,7 +17,7 @@ from jupyterhub_imagebuilder.builds import naming
 from jupyterhub_imagebuilder.builds.adoption import Adoption
 from jupyterhub_imagebuilder.builds.build import Audience, Build
 from jupyterhub_imagebuilder.builds.catalog import Catalog
-from jupyterhub_imagebuilder.builds.execution import Execution, Patience
+from jupyterhub_imagebuilder.builds.execution import Patience
 from jupyterhub_imagebuilder.builds.executions import Executions
 from jupyterhub_imagebuilder.builds.model import (
     BuildRequest,
@@ -48,7 +48,7 @@ from jupyterhub_imagebuilder.errors import (
     StoreUnavailable,
 )
 
-#: Seconds in which a request has to be stored that waits for its turn.
+#: Seconds in which a build has to be stored before somebody is told of it.
 _SAVE_PATIENCE = 15.0
 _FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -191,6 +191,7 @@ class BuildService:
         if execution is not None and execution.build is build:
             execution.stop(viewer.name)
             await execution.ended.wait()
+            await self._kept(build)
         return build
 
     async def vouch(self, image: str, viewer: Owner) -> str:
@@ -210,11 +211,13 @@ class BuildService:
         self._policy.check(spec)
         request = self._new_request(await self._resolve(spec, commit), owner)
         if (build := await self._joined(request)) is not None:
+            await self._kept(build)
             return build
         digest = await self._registry.digest(request.image)
         # another request may have come as far as this one while the registry was asked; where
         # there is nothing to join, nothing is awaited from here to begin
         if (build := await self._joined(request)) is not None:
+            await self._kept(build)
             return build
         if digest is not None:
             self._observer.requested(RequestOutcome.FOUND)
@@ -223,20 +226,21 @@ class BuildService:
         self._observer.requested(RequestOutcome.STARTED)
         build = Build(request, self._audience)
         execution = self._executions.begin(build)
-        if execution.waits:
-            await self._queued(execution)
-        return build
-
-    async def _queued(self, execution: Execution) -> None:
-        """Return when a queued request outlives this process: what waits has no pod yet."""
-        saving = asyncio.create_task(execution.build.save())
-        await asyncio.wait({saving}, timeout=_SAVE_PATIENCE)
-        if not saving.done():
-            saving.cancel()
+        if not await self._kept(build) and execution.waits:
             execution.stop("The image builder")
             raise StoreUnavailable(
                 "The build has to wait, and what waits cannot be kept now; please try again later."
             )
+        return build
+
+    async def _kept(self, build: Build) -> bool:
+        """Whether what somebody is told of a build now outlives this process; waits for that."""
+        keeping = asyncio.create_task(build.save())
+        await asyncio.wait({keeping}, timeout=_SAVE_PATIENCE)
+        if not keeping.done():
+            keeping.cancel()
+            return False
+        return True
 
     async def _resolve(self, spec: RepoSpec, commit: str | None) -> ResolvedRef:
         if commit is None:

@@ -109,6 +109,7 @@ def columns(record: BuildRecord) -> dict[str, Any]:
         "author": record.author,
         "created": request.created,
         "finished": record.finished,
+        "said": record.said,
         "is_over": record.phase.terminal,
         "phase": record.phase.value,
         "message": record.message,
@@ -167,6 +168,7 @@ def record(row: Any, owners: Iterable[tuple[OwnerKind, str]]) -> BuildRecord:
         digest=row.digest,
         cached=row.is_cached,
         finished=row.finished,
+        said=row.said,
     )
 
 

@@ -21,6 +21,7 @@ build = sa.Table(
     sa.Column("author", sa.Text, nullable=False),
     sa.Column("created", sa.Double, nullable=False),  # times are seconds since the epoch
     sa.Column("finished", sa.Double),
+    sa.Column("said", sa.Integer, nullable=False),  # events of its feed, kept or not
     sa.Column("is_over", sa.Boolean, nullable=False),
     sa.Column("phase", sa.Text, nullable=False),
     sa.Column("message", sa.Text, nullable=False),

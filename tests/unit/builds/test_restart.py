@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 
 from jupyterhub_imagebuilder.builds import executions
+from jupyterhub_imagebuilder.builds import service as service_module
 from jupyterhub_imagebuilder.builds.events import Gap, LogLine
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.ports import ClaimState
@@ -365,3 +366,67 @@ async def test_what_is_left_in_the_store_is_not_asked_for_one_by_one(world):
     second = world.service()
     await second.take_up()
     assert (await second.list(ADMIN, 10))[0].id == build.id
+
+
+async def test_an_end_without_the_lines_before_it_shows_a_gap(world):
+    first = world.service()
+    build, script = await running(world, first)
+    script.end()
+    await end(build)
+    await settle()
+    await killed(world, first)
+    (page, *_) = world.store.pages[build.id]
+    world.store.pages[build.id] = [page]
+    second = world.service()
+    events = await seen(await second.get(build.id, ALICE))
+    assert isinstance(events[-2], Gap)
+    assert (events[-1].phase, events[-1].digest) == (Phase.BUILT, build.digest)
+    assert lines(events) == []
+
+
+class SlowStore(MemoryStore):
+    """Takes a while, until the test says so."""
+
+    def __init__(self):
+        super().__init__()
+        self.pause = asyncio.Event()
+        self.pause.set()
+
+    def save(self, record):
+        return asyncio.create_task(self._later(super().save(record)))
+
+    async def _later(self, saved):
+        await self.pause.wait()
+        await saved
+
+
+@pytest.mark.parametrize("step", ["begin", "join", "cancel"])
+async def test_nobody_is_told_what_does_not_outlive_the_process(world, step):
+    world.store = SlowStore()
+    service = world.service()
+    if step != "begin":
+        build = await service.request(REPO, ALICE)
+        await settle()
+    world.store.pause.clear()
+    if step == "cancel":
+        telling = asyncio.create_task(service.cancel(build.id, ALICE))
+    else:
+        telling = asyncio.create_task(service.request(REPO, BOB))
+    await settle()
+    assert not telling.done()
+    world.store.pause.set()
+    told = await telling
+    assert told.over is (step == "cancel")
+
+
+async def test_what_has_to_wait_and_cannot_be_kept_is_refused(world, monkeypatch):
+    world.store = SlowStore()
+    service = world.service()
+    await running(world, service)
+    monkeypatch.setattr(service_module, "_SAVE_PATIENCE", 0.01)
+    world.store.pause.clear()
+    with pytest.raises(StoreUnavailable):
+        await service.request(REPO, BOB, NEWER)
+    await settle()
+    assert service.queued == 0
+    world.store.pause.set()

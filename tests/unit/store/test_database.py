@@ -18,7 +18,8 @@ def test_a_file_of_sqlite_and_a_server_of_postgresql_are_understood():
     assert url.drivername == "postgresql+psycopg2"
 
 
-def test_a_driver_that_is_named_is_taken():
+def test_a_driver_that_is_named_is_taken(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     assert parse_url("postgresql+psycopg://user@db/hub").drivername == "postgresql+psycopg"
 
 

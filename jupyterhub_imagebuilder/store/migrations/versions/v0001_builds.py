@@ -41,6 +41,7 @@ def _make_builds() -> None:
         sa.Column("author", sa.Text, nullable=False),
         sa.Column("created", sa.Double, nullable=False),
         sa.Column("finished", sa.Double),
+        sa.Column("said", sa.Integer, nullable=False),
         sa.Column("is_over", sa.Boolean, nullable=False),
         sa.Column("phase", sa.Text, nullable=False),
         sa.Column("message", sa.Text, nullable=False),

@@ -1,0 +1,25 @@
+"""The soak in short: a minute of the wall."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+#: Seconds; a round that has begun is played to its end.
+WALL = 60
+
+
+@pytest.mark.timeout(WALL * 5)
+def test_a_minute_of_everything():
+    found = subprocess.run(
+        [sys.executable, "-m", "tests.faults.soak", "--minutes", str(WALL / 60)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+    )
+    assert found.returncode == 0, (found.stdout + found.stderr)[-8000:]
+    assert "all well" in found.stdout

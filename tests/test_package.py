@@ -53,7 +53,7 @@ def test_wheel_holds_every_file_of_the_package(wheel):
     expected = sources | {
         "jupyterhub_imagebuilder/py.typed",
         # runs in the build pod: sent there as text, so it has to be found
-        "jupyterhub_imagebuilder/executors/kubernetes/entrypoint.py",
+        "jupyterhub_imagebuilder/executors/entrypoint.py",
     }
     assert expected - set(wheel.namelist()) == set()
 

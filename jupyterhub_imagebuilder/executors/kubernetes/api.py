@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
-from jupyterhub_imagebuilder.errors import ExecutorUnavailable
+from jupyterhub_imagebuilder.executors.apierror import ApiError
+
+__all__ = ["ApiError", "Json", "PodApi"]
 
 #: A pod, event or status as the API server sends it.
 Json = dict[str, Any]
-
-
-class ApiError(ExecutorUnavailable):
-    """Kubernetes refused, or did not answer.
-
-    :param code: HTTP status of the answer; None when there was none.
-    :param words: Kubernetes' own message, for an admin.
-    """
-
-    def __init__(self, message: str, code: int | None = None, words: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.words = words
 
 
 class PodApi(Protocol):

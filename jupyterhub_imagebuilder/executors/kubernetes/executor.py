@@ -23,8 +23,8 @@ from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError, Json, Pod
 from jupyterhub_imagebuilder.executors.kubernetes.following import Follower
 from jupyterhub_imagebuilder.executors.kubernetes.placement import Engines, place
 from jupyterhub_imagebuilder.executors.kubernetes.starting import Patience
-from jupyterhub_imagebuilder.executors.kubernetes.waiting import wait_for
 from jupyterhub_imagebuilder.executors.kubernetes.watch import PodWatch
+from jupyterhub_imagebuilder.executors.waiting import wait_for
 
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _CLAIM_ATTEMPTS = 10

@@ -16,13 +16,14 @@ from jupyterhub_imagebuilder.builds.events import Gap, PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.ports import Claim, Clock, Ended, Observation
 from jupyterhub_imagebuilder.errors import BuildFailed, Reason
-from jupyterhub_imagebuilder.executors.kubernetes import logs, verdict
+from jupyterhub_imagebuilder.executors import logs
+from jupyterhub_imagebuilder.executors.buildlog import BuildLog
+from jupyterhub_imagebuilder.executors.kubernetes import manifest, verdict
 from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError, Json, PodApi
-from jupyterhub_imagebuilder.executors.kubernetes.buildlog import BuildLog
 from jupyterhub_imagebuilder.executors.kubernetes.sight import Sight
 from jupyterhub_imagebuilder.executors.kubernetes.starting import Patience, Start
-from jupyterhub_imagebuilder.executors.kubernetes.waiting import first, wait_for
 from jupyterhub_imagebuilder.executors.kubernetes.watch import PodWatch
+from jupyterhub_imagebuilder.executors.waiting import first, wait_for
 
 LOGGER = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Follower:
         self._patience = patience
         self._queue: asyncio.Queue[Observation] = asyncio.Queue(_BACKLOG)
         self._over = asyncio.Event()
-        self._log = BuildLog(claim, mark, api=api, over=self._over, clock=clock)
+        self._log = BuildLog(claim, mark, open_log=self._open_log, over=self._over, clock=clock)
         self._unreadable = False
         self._next_look = float("-inf")  # at a log that is silent for too long
 
@@ -199,6 +200,10 @@ class Follower:
                         " read the logs of pods.",
                     )
                 )
+
+    def _open_log(self, follow: bool, tail: int | None) -> AsyncGenerator[bytes, None]:  # noqa: FBT001
+        name = self._claim.request.name
+        return self._api.pod_log(name, manifest.CONTAINER, follow=follow, tail=tail)
 
     async def _say(self, message: str) -> None:
         await self._queue.put(PhaseChanged(Phase.WAITING, message))

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from importlib import resources
+from dataclasses import dataclass, field
 from typing import Any
 
-from jupyterhub_imagebuilder.builds.model import (
-    BuildRequest,
-    ImageName,
-    Owner,
-    OwnerKind,
-    RepoSpec,
-    ResolvedRef,
-)
-from jupyterhub_imagebuilder.executors import repo2docker
+from jupyterhub_imagebuilder.builds.model import BuildRequest
+from jupyterhub_imagebuilder.executors import carried, repo2docker
 from jupyterhub_imagebuilder.executors.kubernetes.api import Json
 from jupyterhub_imagebuilder.executors.kubernetes.placement import Placement
 
@@ -25,9 +16,8 @@ CONTAINER = "builder"
 #: Labels that every build pod of this project has, and no other pod.
 SELECTOR = "app.kubernetes.io/managed-by=jupyterhub-imagebuilder,app.kubernetes.io/component=build"
 
-_PREFIX = "imagebuilder.jupyterhub.org/"
 _INSTANCE = "app.kubernetes.io/instance"
-_KEY_LABEL = _PREFIX + "key"
+_KEY_LABEL = carried.PREFIX + "key"
 #: Kubernetes' limit for a label's value is 63.
 _KEY_LABEL_LENGTH = 40
 _ENGINE_FOLDER = "/var/run/imagebuilder-engine"
@@ -88,7 +78,7 @@ def build_pod(request: BuildRequest, settings: PodSettings, placement: Placement
                 _KEY_LABEL: request.key[:_KEY_LABEL_LENGTH],
             },
             "annotations": {
-                **write_request(request),
+                **carried.write_request(request),
                 "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
             },
         },
@@ -96,48 +86,10 @@ def build_pod(request: BuildRequest, settings: PodSettings, placement: Placement
     }
 
 
-def write_request(request: BuildRequest) -> dict[str, str]:
-    """A request as a pod carries it; the inverse of :func:`read_request`."""
-    owner = asdict(request.owner) | {"groups": sorted(request.owner.groups)}
-    spec = request.spec
-    values = {
-        "id": request.id,
-        "key": request.key,
-        "provider": spec.provider,
-        "repository": spec.repository,
-        "ref": spec.ref,
-        "spec": spec.spec,
-        "commit": request.resolved.commit,
-        "image": json.dumps(asdict(request.image)),
-        "owner": json.dumps(owner),
-        "created": repr(request.created),
-    }
-    return {_PREFIX + name: value for name, value in values.items()}
-
-
 def read_request(pod: Json) -> BuildRequest | None:
     """The request that a pod was created for; None when the pod does not say."""
-    said = pod["metadata"].get("annotations") or {}
-    try:
-        value = {name.removeprefix(_PREFIX): text for name, text in said.items()}
-        spec = RepoSpec(value["provider"], value["repository"], value["ref"], value["spec"])
-        owner = json.loads(value["owner"])
-        return BuildRequest(
-            id=value["id"],
-            key=value["key"],
-            name=pod["metadata"]["name"],
-            resolved=ResolvedRef(spec, value["commit"]),
-            image=ImageName(**json.loads(value["image"])),
-            owner=Owner(
-                name=owner["name"],
-                kind=OwnerKind(owner["kind"]),
-                groups=frozenset(owner["groups"]),
-                admin=bool(owner["admin"]),
-            ),
-            created=float(value["created"]),
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
+    metadata = pod["metadata"]
+    return carried.read_request(metadata["name"], metadata.get("annotations") or {})
 
 
 def instance_of(pod: Json) -> str | None:
@@ -169,7 +121,7 @@ def _container(request: BuildRequest, settings: PodSettings) -> Json:
         "name": CONTAINER,
         "image": settings.build_image,
         # -I: nothing in the image's working directory may stand in for the standard library
-        "command": ["python3", "-I", "-c", entrypoint()],
+        "command": ["python3", "-I", "-c", carried.program()],
         "args": repo2docker.arguments(
             request,
             buildx_args=settings.buildx_args,
@@ -226,8 +178,3 @@ def _volumes(settings: PodSettings) -> list[Json]:
             }
         )
     return volumes
-
-
-def entrypoint() -> str:
-    """The program that the pod runs."""
-    return resources.files(__package__).joinpath("entrypoint.py").read_text(encoding="utf-8")

@@ -7,8 +7,8 @@ import logging
 from jupyterhub_imagebuilder.builds.ports import Claim, Clock
 from jupyterhub_imagebuilder.executors.kubernetes import manifest
 from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError, Json, PodApi
-from jupyterhub_imagebuilder.executors.kubernetes.waiting import wait_for
 from jupyterhub_imagebuilder.executors.kubernetes.watch import PodWatch, Subscription
+from jupyterhub_imagebuilder.executors.waiting import wait_for
 
 LOGGER = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from jupyterhub_imagebuilder.errors import BuildFailed, Reason
 from jupyterhub_imagebuilder.executors.kubernetes import verdict
 from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError, Json, PodApi
 from jupyterhub_imagebuilder.executors.kubernetes.sight import Sight
-from jupyterhub_imagebuilder.executors.kubernetes.waiting import wait_for
+from jupyterhub_imagebuilder.executors.waiting import wait_for
 
 LOGGER = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from jupyterhub_imagebuilder.errors import BuildFailed, Reason
 from jupyterhub_imagebuilder.executors import diagnosis, repo2docker
+from jupyterhub_imagebuilder.executors.entrypoint import ENGINE_UNAVAILABLE
 from jupyterhub_imagebuilder.executors.kubernetes.api import Json
-from jupyterhub_imagebuilder.executors.kubernetes.entrypoint import ENGINE_UNAVAILABLE
 from jupyterhub_imagebuilder.executors.kubernetes.manifest import CONTAINER
 
 _PULL = frozenset(

@@ -15,8 +15,8 @@ import pytest
 from jupyterhub_imagebuilder.builds.events import Gap
 from jupyterhub_imagebuilder.clock import SystemClock
 from jupyterhub_imagebuilder.executors.kubernetes.client import KubernetesClient
-from jupyterhub_imagebuilder.executors.kubernetes.logs import LogReader
-from jupyterhub_imagebuilder.executors.kubernetes.marks import Mark, read_mark
+from jupyterhub_imagebuilder.executors.logs import LogReader
+from jupyterhub_imagebuilder.executors.marks import Mark, read_mark
 
 from .cluster import kubectl
 

@@ -8,6 +8,7 @@ from jupyterhub_imagebuilder.errors import Reason
 from jupyterhub_imagebuilder.executors.diagnosis import explain
 
 COMMAND = "Error during build: Command '['docker', 'buildx']' returned non-zero exit status 1."
+CLONE = "Error during build: Failed to clone repository from x (ref abc)."
 PIP = [
     "#5 [2/2] RUN pip install nope",
     "#5 0.643 ERROR: No matching distribution found for nope",
@@ -148,6 +149,38 @@ def pushed(error):
             Reason.OUT_OF_MEMORY,
             "memory",
         ),
+        # the repository, or the commit, went away between look-up and clone
+        (
+            ["Cloning into x", "fatal: remote error: access denied or not exported: /x", CLONE],
+            Reason.REF_NOT_FOUND,
+            "fatal: remote error: access denied",
+        ),
+        (
+            ["remote: Not Found", "fatal: repository 'https://example.org/a/b/' not found", CLONE],
+            Reason.REF_NOT_FOUND,
+            "'https://example.org/a/b/' not found",
+        ),
+        # what hosts say to who has no login
+        (
+            ["fatal: could not read Username for 'https://example.org': No such device", CLONE],
+            Reason.REF_NOT_FOUND,
+            "could not read Username",
+        ),
+        (["fatal: reference is not a tree: abc", CLONE], Reason.REF_NOT_FOUND, "not a tree"),
+        (["fatal: couldn't find remote ref abc", CLONE], Reason.REF_NOT_FOUND, "remote ref abc"),
+        (["Failed to check out ref abc", CLONE], Reason.REF_NOT_FOUND, "check out ref abc"),
+        (
+            ["fatal: unable to access 'https://example.org/': Could not resolve host", CLONE],
+            Reason.BUILD_FAILED,
+            "Could not resolve host",
+        ),
+        # but what a step clones is the repository's own affair
+        (step("fatal: repository 'x' not found", "exit code: 128"), Reason.BUILD_FAILED, "'x'"),
+        (
+            ["Step 5/6 : RUN git clone x", "fatal: repository 'x' not found", "said more"],
+            Reason.BUILD_FAILED,
+            "'x'",
+        ),
         (["it went on", "Killed"], Reason.BUILD_FAILED, "Killed"),
         ([], Reason.BUILD_FAILED, "does not say why"),
         ([COMMAND], Reason.BUILD_FAILED, "does not say why"),
@@ -173,3 +206,20 @@ def test_what_was_said_long_before_is_no_reason():
     lines = ["no space left on device", *["fine"] * 100, "ERROR: a test failed"]
 
     assert explain(lines).reason is Reason.BUILD_FAILED
+
+
+def test_the_line_that_is_the_reason_is_quoted():
+    full = "dd: error writing '/big': No space left on device"
+    lines = step("1+0 records in", "exit code: 1")
+    lines[5:6] = [f"0.174 {full}", "0.175 12+0 records in", "0.176 700 MB copied, 2 s"]
+
+    error = explain(lines)
+
+    assert error.reason is Reason.DISK_FULL
+    assert error.message.endswith(f"RUN make: {full}")
+
+
+def test_the_line_that_is_the_reason_is_quoted_where_no_step_is():
+    error = explain(["ERROR: write /x: no space left on device", "ERROR: giving up"])
+
+    assert error.message.endswith("write /x: no space left on device")

@@ -6,10 +6,10 @@ import asyncio
 import copy
 import itertools
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
+from jupyterhub_imagebuilder.executors.entrypoint import FIRST_LINE
 from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError, Json
-from jupyterhub_imagebuilder.executors.kubernetes.entrypoint import FIRST_LINE
 
 
 class FakeKubernetes:
@@ -23,8 +23,11 @@ class FakeKubernetes:
         self.secrets: dict[tuple[str, str], bytes] = {}
         self.calls: Counter[str] = Counter()
         #: errors that the next calls of a method raise, one each
-        self.failures: dict[str, list[ApiError]] = {}
+        self.failures: dict[str, list[Exception]] = {}
         self.log_forbidden = False
+        self.hang_logs = False  #: whoever reads a log waits for ever
+        #: what to wait for behind each line of a log
+        self.log_pause: Callable[[], Awaitable[None]] | None = None
         self.keep_terminating = False
         self._written: Counter[str] = Counter()
         self._versions = itertools.count(100)
@@ -90,6 +93,8 @@ class FakeKubernetes:
         self._called("pod_log")
         if self.log_forbidden:
             raise ApiError("Kubernetes refuses", 403, "pods/log is forbidden")
+        if self.hang_logs:
+            await asyncio.Event().wait()
         lines = self.logs.get(name)
         if lines is None:
             raise ApiError("not found", 404)
@@ -103,6 +108,8 @@ class FakeKubernetes:
                     return
                 await self._news.wait()
             yield lines[position].encode()
+            if self.log_pause:
+                await self.log_pause()
 
     async def read_secret(self, name: str, key: str):
         self._called("read_secret")

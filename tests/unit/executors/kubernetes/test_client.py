@@ -29,6 +29,7 @@ class Server:
     def __init__(self):
         self.answers = []
         self.requests = []
+        self.headers = {}  # of what is no stream
 
     async def handle(self, request):
         body = await request.read()
@@ -46,7 +47,9 @@ class Server:
             return response
         status, content = answer if isinstance(answer, tuple) else (200, answer)
         text = content if isinstance(content, str) else json.dumps(content)
-        return web.Response(status=status, text=text, content_type="application/json")
+        return web.Response(
+            status=status, text=text, content_type="application/json", headers=self.headers
+        )
 
 
 @pytest.fixture
@@ -74,10 +77,15 @@ def config(port):
 
 
 @pytest.fixture
-async def client(server, tmp_path):
+def clock():
+    return Impatient()
+
+
+@pytest.fixture
+async def client(server, tmp_path, clock):
     path = tmp_path / "kubeconfig"
     path.write_text(json.dumps(config(server.port)))
-    found = KubernetesClient(namespace="builds", clock=Impatient(), kubeconfig=str(path))
+    found = KubernetesClient(namespace="builds", clock=clock, kubeconfig=str(path))
     yield found
     await found.close()
 
@@ -275,3 +283,39 @@ async def test_a_configuration_that_is_not_there_is_an_error_of_ours(tmp_path):
     with pytest.raises(ApiError, match="no access to Kubernetes"):
         await client.list_pods("a=b")
     await client.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "least", "most"),
+    [("7", 7, 7.1), ("3600", 10, 10.1), ("0", 0.2, 1.1), ("Fri, 01 Jan 2027", 0.2, 1.1)],
+)
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_server_that_names_a_time_is_asked_again_then(
+    server, client, clock, status, said, least, most
+):
+    server.headers = {"Retry-After": said}
+    server.answers = [(status, {}), {"items": [1]}]
+    begin = clock.now()
+
+    assert await client.list_pods("a=b") == {"items": [1]}
+    assert least <= clock.now() - begin <= most
+
+
+async def test_a_creation_that_was_turned_away_unread_is_tried_again(server, client):
+    server.answers = [(429, {"message": "too many requests"}), {"kind": "Pod"}]
+
+    assert await client.create_pod({"kind": "Pod"}) == {"kind": "Pod"}
+
+
+async def test_how_a_connection_failed_is_for_the_log_alone(tmp_path, unused_tcp_port, caplog):
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(config(unused_tcp_port)))
+    client = KubernetesClient(namespace="builds", clock=Impatient(), kubeconfig=str(path))
+    caplog.set_level("INFO")
+
+    with pytest.raises(ApiError) as failed:
+        await client.create_pod({})
+    await client.close()
+
+    assert failed.value.message == "Kubernetes does not answer."
+    assert str(unused_tcp_port) in caplog.text

@@ -131,6 +131,96 @@ async def test_an_api_server_that_is_away_is_tried_a_few_times(world):
     assert world.api.calls["create_pod"] == 4
 
 
+@pytest.mark.parametrize("pod_too", [False, True])
+async def test_an_api_server_that_has_no_roles_yet_is_asked_again(world, pod_too):
+    words = 'pods is forbidden: User "x" cannot create resource "pods"'
+    world.api.failures["create_pod"] = [ApiError("refused", 403, words)] * 3
+    if pod_too:
+        world.api.failures["get_pod"] = [ApiError("refused", 403, words)] * 2
+    claiming = asyncio.create_task(world.executor.claim(make_request()))
+    await world.clock.advance(20)
+
+    assert claiming.done()
+    assert (await claiming).state is ClaimState.CREATED
+
+
+@pytest.mark.parametrize("pod_too", [False, True])
+async def test_but_a_refusal_that_lasts_is_one(world, pod_too):
+    words = 'pods is forbidden: User "x" cannot create resource "pods"'
+    world.api.failures["create_pod"] = [ApiError("refused", 403, words)] * 99
+    if pod_too:
+        world.api.failures["get_pod"] = [ApiError("refused", 403, words)] * 99
+    claiming = asyncio.create_task(world.executor.claim(make_request()))
+    await world.clock.advance(1)
+    assert not claiming.done()
+    await world.clock.advance(30)
+
+    assert claiming.done()
+    with pytest.raises(ExecutorUnavailable, match="refuses the build pod") as refused:
+        await claiming
+    assert "cannot create" in refused.value.message
+
+
+async def test_a_refusal_that_only_hides_what_is_there_is_told(world):
+    request = make_request()
+    await world.executor.claim(request)
+    world.api.failures["get_pod"] = [ApiError("Kubernetes refuses", 403, "cannot get")] * 99
+    claiming = asyncio.create_task(world.executor.claim(request))
+    await world.clock.advance(60)
+
+    with pytest.raises(ExecutorUnavailable, match="Kubernetes refuses"):
+        await claiming
+
+
+ENGINE = {
+    "metadata": {},
+    "spec": {"nodeName": "node-7"},
+    "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+}
+
+
+async def test_engines_that_could_not_be_listed_are_asked_for_anew(world):
+    world.api.engines = [ENGINE]
+    world.api.failures["list_pods"] = [ApiError("forbidden", 403)]
+    first, second = make_request(), make_request("git://example.org/other")
+    await world.executor.claim(first)
+    await world.executor.claim(second)
+
+    assert "affinity" not in world.api.pods[first.name]["spec"]
+    assert "affinity" in world.api.pods[second.name]["spec"]
+
+
+async def test_a_pod_that_was_refused_at_first_goes_where_an_engine_is(world):
+    world.api.engines = [ENGINE]
+    world.api.failures["list_pods"] = [ApiError("forbidden", 403)]
+    world.api.failures["create_pod"] = [ApiError("refused", 403, "cannot create")]
+    request = make_request()
+    claiming = asyncio.create_task(world.executor.claim(request))
+    await world.clock.advance(20)
+
+    assert claiming.done()
+    assert "affinity" in world.api.pods[request.name]["spec"]
+
+
+async def test_builds_that_wait_for_engines_share_an_answer_that_fails(world):
+    listing = asyncio.Event()
+
+    async def fail(*_, **__):
+        world.api.calls["list_engines"] += 1
+        await listing.wait()
+        raise ApiError("away")
+
+    world.api.list_pods = fail
+    requests = [make_request(f"git://example.org/{n}") for n in range(20)]
+    claiming = [asyncio.create_task(world.executor.claim(request)) for request in requests]
+    await settle()
+    await world.clock.advance(4)
+    listing.set()
+    await asyncio.gather(*claiming)
+
+    assert world.api.calls["list_engines"] == 1
+
+
 async def test_builds_go_where_an_engine_is_ready(world):
     world.api.engines = [
         {

@@ -111,16 +111,30 @@ async def test_the_end_of_the_push_is_told_while_the_pod_still_runs(world):
     assert lines(said)[-1] == "#9 DONE 3.2s"
 
 
-async def test_a_log_that_never_ends_does_not_hold_the_verdict(world):
+async def test_a_stream_that_never_ends_does_not_hold_the_verdict(world):
     name, _, said = await claimed(world)
     world.api.run(name)
     world.api._terminated = lambda _: False
     await settle()
     world.api.log(name, "one")
     world.api.finish(name)
-    await world.clock.advance(31)
+    await world.clock.advance(5)
 
     assert lines(said) == ["one"]
+    assert not any(isinstance(item, Gap) for item in said)
+    assert said[-1] == Ended(None)
+
+
+async def test_a_log_that_never_answers_does_not_hold_the_verdict(world):
+    name, _, said = await claimed(world)
+    world.api.run(name)
+    world.api.hang_logs = True
+    world.api.log(name, "one")
+    await settle()
+    world.api.finish(name)
+    await world.clock.advance(31)
+
+    assert lines(said) == []
     assert isinstance(said[-2], Gap)
     assert said[-1] == Ended(None)
 
@@ -128,15 +142,59 @@ async def test_a_log_that_never_ends_does_not_hold_the_verdict(world):
 async def test_a_log_that_takes_its_time_is_read_to_its_end(world):
     name, _, said = await claimed(world)
     world.api.run(name)
-    world.api._terminated = lambda _: False
     await settle()
+    world.api.log_pause = lambda: world.clock.sleep(8)
+    world.api.log(name, *"01234")
     world.api.finish(name)
-    for number in range(5):
-        world.api.log(name, f"{number}")
-        await world.clock.advance(20)
+    await world.clock.advance(30)
+    assert not any(isinstance(item, Gap | Ended) for item in said)
+    await world.clock.advance(300)
 
     assert lines(said) == ["0", "1", "2", "3", "4"]
-    assert not any(isinstance(item, Gap | Ended) for item in said)
+    assert not any(isinstance(item, Gap) for item in said)
+    assert said[-1] == Ended(None)
+
+
+async def test_a_fault_of_ours_in_the_log_is_a_gap(world, caplog):
+    name, _, said = await claimed(world)
+    world.api.failures["pod_log"] = [ValueError("no such thing")]
+    world.api.run(name)
+    world.api.log(name, "one")
+    await settle()
+    world.api.finish(name, code=1, message="ERROR: no such package")
+    await world.clock.advance(20)
+
+    assert any(isinstance(item, Gap) for item in said)
+    assert "no such package" in said[-1].error.message
+    assert "no such thing" in caplog.text
+
+
+async def test_without_the_right_to_read_logs_it_is_said_soon_and_once(world):
+    world.api.log_forbidden = True
+    name, _, said = await claimed(world)
+    world.api.run(name)
+    await world.clock.advance(5)
+    assert "may not read the logs of pods" in messages(said)[-1]
+    await world.clock.advance(300)
+
+    assert sum("may not read the logs" in text for text in messages(said)) == 1
+    assert world.api.calls["pod_log"] <= 9
+
+
+async def test_logs_that_may_not_be_read_for_a_moment_are_not_spoken_of(world):
+    world.api.log_forbidden = True
+    name, _, said = await claimed(world)
+    world.api.run(name)
+    world.api.log(name, "one")
+    await world.clock.advance(2)
+    world.api.log_forbidden = False
+    await world.clock.advance(10)
+    world.api.finish(name)
+    await world.clock.advance(10)
+
+    assert lines(said) == ["one"]
+    assert not any("may not read" in text for text in messages(said))
+    assert said[-1] == Ended(None)
 
 
 async def test_without_the_right_to_read_logs_the_end_is_shown(world):

@@ -25,8 +25,8 @@ from typing import NamedTuple
 
 from jupyterhub_imagebuilder.builds.events import Gap
 from jupyterhub_imagebuilder.builds.ports import Clock
-from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError
-from jupyterhub_imagebuilder.executors.kubernetes.waiting import wait_for
+from jupyterhub_imagebuilder.executors.apierror import ApiError
+from jupyterhub_imagebuilder.executors.waiting import wait_for
 
 LOGGER = logging.getLogger(__name__)
 

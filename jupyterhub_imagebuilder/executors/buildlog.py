@@ -11,11 +11,10 @@ from http import HTTPStatus
 from jupyterhub_imagebuilder.builds.events import Gap, LogLine
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.ports import Checkpoint, Claim, Clock, Observation, Pushed
-from jupyterhub_imagebuilder.executors import diagnosis, repo2docker
-from jupyterhub_imagebuilder.executors.kubernetes import entrypoint, logs, manifest
-from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError, PodApi
-from jupyterhub_imagebuilder.executors.kubernetes.marks import Mark, read_mark
-from jupyterhub_imagebuilder.executors.kubernetes.silence import Silence
+from jupyterhub_imagebuilder.executors import diagnosis, entrypoint, logs, repo2docker
+from jupyterhub_imagebuilder.executors.apierror import ApiError
+from jupyterhub_imagebuilder.executors.marks import Mark, read_mark
+from jupyterhub_imagebuilder.executors.silence import Silence
 
 #: Behind a gap, lines are numbered from the next multiple of this: those that are missing may
 #: have been told by a process that is no more, and their numbers mean them.
@@ -25,12 +24,19 @@ _JUMP = 1_000_000
 class BuildLog:
     """Reads a build's log once, from a mark on.
 
+    :param open_log: opens the container's log, see :data:`logs.OpenLog`.
     :param over: set when the container has ended (or is gone).
     :param mark: see :class:`marks.Mark`; None is the beginning.
     """
 
     def __init__(
-        self, claim: Claim, mark: str | None, *, api: PodApi, over: asyncio.Event, clock: Clock
+        self,
+        claim: Claim,
+        mark: str | None,
+        *,
+        open_log: logs.OpenLog,
+        over: asyncio.Event,
+        clock: Clock,
     ) -> None:
         start = read_mark(mark, claim.uid)
         self.index = start.index  #: of the next line
@@ -41,7 +47,7 @@ class BuildLog:
         self.silence = Silence(clock)
         self.stream_ended = asyncio.Event()  #: the container seems to be over; the reader clears it
         self._claim = claim
-        self._api = api
+        self._open_log = open_log
         self._over = over
         self._push_end = repo2docker.PushEnd(start.push_step)
         self._begun = self.resumed  # whether a record was told
@@ -58,6 +64,7 @@ class BuildLog:
             async for record in records:
                 self.silence.broken()
                 if isinstance(record, Gap):
+                    self._begun = True
                     if resuming and record.message == logs.ROTATED:
                         self._jump()
                     yield record
@@ -72,6 +79,9 @@ class BuildLog:
                 for observation in self.lines(record.text):
                     yield observation
                 yield Checkpoint(self._mark())
+        if not self._begun:
+            # not even the line with which each log begins
+            yield Gap(logs.ROTATED)
 
     def lines(self, raw: str) -> Iterator[Observation]:
         """The lines of one record, and what they mean."""
@@ -98,9 +108,7 @@ class BuildLog:
         return found in ([self._reader.last], before)
 
     def _open(self, follow: bool, tail: int | None) -> AsyncGenerator[bytes, None]:  # noqa: FBT001
-        chunks = self._api.pod_log(
-            self._claim.request.name, manifest.CONTAINER, follow=follow, tail=tail
-        )
+        chunks = self._open_log(follow, tail)
         return self._followed(self.silence.listen(chunks)) if follow else chunks
 
     async def _followed(self, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from dataclasses import dataclass
 
-from jupyterhub_imagebuilder.executors.kubernetes.logs import Position
+from jupyterhub_imagebuilder.executors.logs import Position
 
 _VERSION = "1"
 _NONE = "-"

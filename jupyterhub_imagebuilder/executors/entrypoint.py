@@ -4,8 +4,9 @@ The source of this file is the pod's command (``python3 -c``), so that any image
 in it can build.  Standard library only, Python 3.9 and later.  Arguments are repo2docker's own.
 
 Environment: ``DOCKER_HOST`` (``unix://…``), ``IMAGEBUILDER_ENGINE_WAIT`` (seconds),
-``IMAGEBUILDER_LINGER`` (seconds), ``IMAGEBUILDER_TERMINATION_LOG`` (a path).
-Exit code: repo2docker's own, or 69 where the engine does not answer.
+``IMAGEBUILDER_LINGER`` (seconds), ``IMAGEBUILDER_TERMINATION_LOG`` (a path),
+``IMAGEBUILDER_DEADLINE`` (seconds that repo2docker may take; none: for ever).
+Exit code: repo2docker's own, 69 where the engine does not answer, 124 where the deadline passed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ from pathlib import Path
 
 #: EX_UNAVAILABLE of sysexits.h; the executor knows it as "engine-unavailable".
 ENGINE_UNAVAILABLE = 69
+#: As ``timeout`` of coreutils; the executor knows it as "timeout".
+TIMED_OUT = 124
+#: Seconds between the wish that repo2docker ends and its end by force.
+_GRACE = 5.0
 #: Kubernetes keeps 4096 bytes of a container's termination message.
 MESSAGE_LIMIT = 4000
 #: The first line of each log.  Who reads a log from its beginning and does not find it there knows
@@ -88,16 +93,27 @@ def write_all(data: bytes) -> None:
         data = data[os.write(1, data) :]
 
 
-def pump(process: subprocess.Popen[bytes], lines: collections.deque[bytes]) -> None:
-    """Pass the output on until it ends, and keep the last lines.
+def pump(
+    process: subprocess.Popen[bytes], lines: collections.deque[bytes], limit: float = float("inf")
+) -> bool:
+    """Pass the output on until it ends, and keep the last lines; False where time ran out.
 
     Whatever the command left running may hold the pipe open: two quiet seconds after the
     command's own end are the end.
+
+    :param limit: seconds until the command is ended.
     """
+    end, in_time = time.monotonic() + limit, True
     pipe = process.stdout.fileno()  # type: ignore[union-attr]
     rest = b""
     while True:
-        if not select.select([pipe], [], [], 2)[0]:
+        if time.monotonic() >= end:
+            if not in_time:
+                break
+            process.terminate()
+            in_time, end = False, time.monotonic() + _GRACE
+        patience = min(2.0, max(0.0, end - time.monotonic()))
+        if not select.select([pipe], [], [], patience)[0]:
             if process.poll() is not None:
                 break
             continue
@@ -109,6 +125,7 @@ def pump(process: subprocess.Popen[bytes], lines: collections.deque[bytes]) -> N
         lines.extend(complete)
     if rest:
         lines.append(rest)
+    return in_time
 
 
 def run(arguments: list[str]) -> tuple[int, bytes]:
@@ -126,7 +143,11 @@ def run(arguments: list[str]) -> tuple[int, bytes]:
         )
         signal.signal(signal.SIGTERM, lambda signum, _: process.send_signal(signum))
         lines: collections.deque[bytes] = collections.deque(maxlen=200)
-        pump(process, lines)
+        limit = float(os.environ.get("IMAGEBUILDER_DEADLINE") or "inf")
+        if not pump(process, lines, limit):
+            process.kill()
+            process.wait()
+            return TIMED_OUT, last_words(lines)
         code = process.wait()
     return (code if code >= 0 else 128 - code), last_words(lines)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyterhub_imagebuilder.executors.kubernetes import manifest
-from jupyterhub_imagebuilder.executors.kubernetes.entrypoint import FIRST_LINE
+from jupyterhub_imagebuilder.executors import carried
+from jupyterhub_imagebuilder.executors.entrypoint import FIRST_LINE
 
 FAKE = """\
 #!{python} -I
@@ -71,7 +71,7 @@ def program(tmp_path):
             engine = Engine(str(path), answers)
             started.append(engine.stop)
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", manifest.entrypoint(), "--ref", "abc; ls", "repo"],
+            [sys.executable, "-I", "-S", "-c", carried.program(), "--ref", "abc; ls", "repo"],
             env={
                 "PATH": f"{tmp_path}:{os.environ['PATH']}",
                 "DOCKER_HOST": f"unix://{path}",
@@ -157,6 +157,24 @@ def test_an_engine_that_is_not_ready_is_none(program, answers):
 def test_an_engine_that_starts_is_waited_for(program):
     answers = (None, b"HTTP/1.0 503 Service Unavailable", b"HTTP/1.1 200 OK")
     process = program("print('built')", answers=answers)
+    out, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 0
+    assert "built" in out
+
+
+@pytest.mark.parametrize("stubborn", ["", "signal.signal(signal.SIGTERM, signal.SIG_IGN); "])
+def test_what_takes_too_long_is_ended(program, stubborn):
+    body = f"import signal; {stubborn}print('up', flush=True); time.sleep(60)"
+    process = program(body, IMAGEBUILDER_DEADLINE="0.5")
+    out, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 124
+    assert "up" in out
+
+
+def test_what_ends_in_time_knows_no_deadline(program):
+    process = program("print('built')", IMAGEBUILDER_DEADLINE="30")
     out, _ = process.communicate(timeout=20)
 
     assert process.returncode == 0

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from jupyterhub_imagebuilder.executors.kubernetes.logs import Position, Record
-from jupyterhub_imagebuilder.executors.kubernetes.marks import Mark, read_mark
+from jupyterhub_imagebuilder.executors.logs import Position, Record
+from jupyterhub_imagebuilder.executors.marks import Mark, read_mark
 
 UID = "0b1c2d3e-0000-4000-8000-000000000001"
 PLACE = Position().after(Record("2026-01-01T00:00:01.5Z", "Grüße")).after(Record("0", "x"))

@@ -4,9 +4,8 @@ import asyncio
 
 import pytest
 
-from jupyterhub_imagebuilder.executors.kubernetes.silence import Silence
-
-from .clock import ManualClock, settle
+from jupyterhub_imagebuilder.executors.silence import Silence
+from tests.unit.executors.kubernetes.clock import ManualClock, settle
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from jupyterhub_imagebuilder.builds.events import Gap
 from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError
-from jupyterhub_imagebuilder.executors.kubernetes.logs import (
+from jupyterhub_imagebuilder.executors.logs import (
     ROTATED,
     UNREADABLE,
     LogReader,
@@ -15,10 +15,10 @@ from jupyterhub_imagebuilder.executors.kubernetes.logs import (
     Record,
     parse,
 )
-
-from .clock import ManualClock, settle
+from tests.unit.executors.kubernetes.clock import ManualClock, settle
 
 RESET = ApiError("connection reset")
+FORBIDDEN = ApiError("refused", 403)
 
 
 def line(number, text=None):
@@ -176,15 +176,56 @@ async def test_a_log_that_cannot_be_read_to_its_end_says_so():
     assert found == ["line 1", UNREADABLE]
 
 
-@pytest.mark.parametrize("code", [403, 404])
-async def test_a_refusal_is_the_callers(code):
-    kubelet = Kubelet([ApiError("no", code)])
+async def test_a_pod_that_is_gone_is_the_callers():
+    kubelet = Kubelet([ApiError("no", 404)])
     reader = LogReader(kubelet.open, kubelet.over, ManualClock())
 
     with pytest.raises(ApiError) as refused:
         [item async for item in reader.records()]
 
-    assert refused.value.code == code
+    assert refused.value.code == 404
+
+
+async def refused(kubelet, over, seconds):
+    """How many seconds it takes until a refusal is the caller's, at most so many."""
+    clock = ManualClock()
+    reader = LogReader(kubelet.open, over, clock)
+    reading = asyncio.create_task(anext(reader.records()))
+    for second in range(seconds):
+        await clock.advance(1)
+        if reading.done():
+            with pytest.raises(ApiError) as error:
+                await reading
+            assert error.value.code == 403
+            return second + 1
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    return None
+
+
+@pytest.mark.parametrize(("ended", "least", "most"), [(False, 15, 20), (True, 3, 5)])
+async def test_a_refusal_that_lasts_is_the_callers(ended, least, most):
+    kubelet, over = Kubelet([FORBIDDEN]), asyncio.Event()
+    if ended:
+        over.set()
+
+    seconds = await refused(kubelet, over, 60)
+
+    assert seconds is not None
+    assert least <= seconds <= most
+
+
+async def test_a_refusal_that_does_not_last_is_a_break():
+    lines = [line(1), line(2)]
+    kubelet = Kubelet([FORBIDDEN], [FORBIDDEN], [line(1), RESET], [FORBIDDEN], lines, kept=lines)
+
+    assert await kubelet.read() == ["line 1", "line 2"]
+
+
+async def test_a_log_that_was_read_is_never_refused_for_good():
+    kubelet = Kubelet([line(1), RESET], *[[FORBIDDEN]] * 9)
+
+    assert await kubelet.read() == ["line 1", UNREADABLE]
 
 
 async def test_the_end_of_a_stream_is_not_the_end_of_the_log():
@@ -401,7 +442,7 @@ async def test_a_long_last_line_without_its_end_is_one_line():
 
 
 async def test_a_line_that_is_too_long_comes_in_pieces(monkeypatch):
-    monkeypatch.setattr("jupyterhub_imagebuilder.executors.kubernetes.logs._LONGEST", 50)
+    monkeypatch.setattr("jupyterhub_imagebuilder.executors.logs._LONGEST", 50)
     text = "äöü" * 100
     data = line(1, text) + line(2) + b"no time " * 20 + b"\n" + line(3)
     for size in (1, 7, 64, 5000):
@@ -428,3 +469,131 @@ async def test_a_log_that_is_not_there_yet_is_waited_for():
     kubelet = Kubelet([ApiError("not found", 404)], lines, kept=lines)
 
     assert await kubelet.read() == ["line 1"]
+
+
+class Silent:
+    """Gives these bytes, and then nothing more until it is left."""
+
+    def __init__(self, *chunks):
+        self.chunks = chunks
+        self.left = False
+
+    async def stream(self):
+        try:
+            for chunk in self.chunks:
+                yield chunk
+            await asyncio.Event().wait()
+        finally:
+            self.left = True
+
+
+class HalfOpen(Kubelet):
+    """The first streams are half open; later ones are as they are."""
+
+    def __init__(self, silent, *streams, kept=()):
+        super().__init__(*streams, kept=kept)
+        self.silent = list(silent)
+
+    def open(self, follow, tail):
+        if self.silent:
+            self.opened.append((follow, tail))
+            return self.silent.pop(0).stream()
+        return super().open(follow, tail)
+
+
+async def test_a_stream_that_hangs_while_the_container_runs_is_waited_for():
+    clock, over = ManualClock(), asyncio.Event()
+    silent = Silent(line(1))
+    reader = LogReader(HalfOpen([silent], []).open, over, clock)
+    found = []
+
+    async def consume():
+        found.extend([item async for item in reader.records()])
+
+    reading = asyncio.create_task(consume())
+    await clock.advance(200)
+
+    assert not silent.left
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    assert silent.left
+
+
+async def test_a_stream_that_hangs_at_the_containers_end_is_left_soon():
+    clock, over = ManualClock(), asyncio.Event()
+    lines = [line(1), line(2)]
+    silent = Silent(line(1))
+    kubelet = HalfOpen([silent], lines, kept=lines)
+    reader = LogReader(kubelet.open, over, clock)
+    found = []
+
+    async def consume():
+        found.extend([item.text async for item in reader.records()])
+
+    reading = asyncio.create_task(consume())
+    await clock.advance(60)
+    over.set()
+    await clock.advance(2)
+    assert not silent.left
+    await clock.advance(3)
+
+    assert reading.done()
+    assert found == ["line 1", "line 2"]
+    assert silent.left
+    assert not any(follow for follow, _ in kubelet.opened[1:])
+
+
+async def test_answers_that_hang_at_the_containers_end_are_left_too():
+    lines = [line(1), line(2)]
+    kubelet = HalfOpen([Silent(), Silent(line(1))], lines, kept=lines)
+    kubelet.over.set()
+
+    assert await kubelet.read() == ["line 1", "line 2"]
+
+
+async def test_a_stream_that_is_slow_at_the_containers_end_is_read_to_its_end():
+    clock, over = ManualClock(), asyncio.Event()
+    lines = [line(number) for number in range(1, 9)]
+
+    async def slowly():
+        for chunk in lines:
+            yield chunk
+            await clock.sleep(2.5)
+
+    opened = []
+
+    def open_log(follow, tail):
+        opened.append(follow)
+        return slowly() if tail is None else stream(*lines[-tail:])
+
+    reader = LogReader(open_log, over, clock)
+    found = []
+
+    async def consume():
+        found.extend([item.text async for item in reader.records()])
+
+    reading = asyncio.create_task(consume())
+    await clock.advance(1)
+    over.set()
+    await clock.advance(60)
+
+    assert reading.done()
+    assert found == [f"line {number}" for number in range(1, 9)]
+    assert opened == [True, False]
+
+
+async def test_answers_that_break_off_in_one_line_again_and_again_do_not_cut_it():
+    lines = [line(1), line(2)]
+    cuts = [[line(1), line(2)[:-size]] for size in (3, 5, 2, 4)]
+    kubelet = Kubelet([line(1)], *cuts, lines, kept=lines)
+    kubelet.over.set()
+
+    assert await kubelet.read() == ["line 1", "line 2"]
+
+
+async def test_a_last_line_that_always_breaks_off_elsewhere_is_a_gap():
+    cuts = [[line(1), line(2)[:-size]] for size in range(2, 30)]
+    kubelet = Kubelet([line(1)], *cuts, kept=[line(1), line(2)])
+    kubelet.over.set()
+
+    assert await kubelet.read() == ["line 1", UNREADABLE]

@@ -126,6 +126,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 def pytest_configure(config: pytest.Config):
     config.stash[skipped_key] = []
+    config.pluginmanager.register(SkipWatch(config.stash[skipped_key]))
     unknown = required() - MISSING.keys()
     if unknown:
         raise pytest.UsageError(
@@ -152,20 +153,19 @@ def pytest_runtest_setup(item: pytest.Item):
             pytest.skip(reason)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector):
-    report = yield
-    if report.skipped:  # a whole module that skips itself
-        collector.config.stash[skipped_key].append(report.nodeid)
-    return report
+class SkipWatch:
+    """Notes skips where reports arrive: with several workers that is not where tests run."""
 
+    def __init__(self, skipped: list[str]):
+        self._skipped = skipped
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item):
-    report = yield
-    if report.skipped and not hasattr(report, "wasxfail"):
-        item.config.stash[skipped_key].append(report.nodeid)
-    return report
+    def pytest_collectreport(self, report: pytest.CollectReport):
+        if report.skipped:  # a whole module that skips itself
+            self._skipped.append(report.nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport):
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self._skipped.append(report.nodeid)
 
 
 def pytest_sessionfinish(session: pytest.Session):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from enum import Enum, auto
 
 from jupyterhub_imagebuilder.builds.build import Audience, Build
 from jupyterhub_imagebuilder.builds.catalog import Catalog
@@ -17,6 +18,14 @@ from jupyterhub_imagebuilder.builds.record import Kept
 from jupyterhub_imagebuilder.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
+
+
+class _End(Enum):
+    """What is known of the end of a build whose pod is there."""
+
+    OPEN = auto()  #: nothing
+    OVER = auto()
+    ELSEWHERE = auto()  #: another process goes on with what has ended here
 
 
 class Adoption:
@@ -47,10 +56,11 @@ class Adoption:
             claim = by_key.get(kept.record.request.key)
             if claim is not None or kept.record.uid is not None:
                 self._resume(kept, claim)
-        over = await self._over([claim for claim in claims if not self._is_followed(claim)])
-        for claim in claims:
+        loose = [claim for claim in claims if not self._is_followed(claim)]
+        ends = await self._ends(loose)
+        for claim in loose:
             if not self._is_followed(claim):
-                self._adopt(claim, over=claim.request.id in over)
+                self._adopt(claim, ends[claim.request.id])
         # last: what runs counts against the limits
         for kept in left:
             self._resume(kept, None)
@@ -67,28 +77,27 @@ class Adoption:
         self._recalled = True
         return left
 
-    async def _over(self, claims: Sequence[Claim]) -> set[str]:
-        """Ids of those builds, of pods that nobody follows, that are known to have ended."""
-        over = set()
+    async def _ends(self, claims: Sequence[Claim]) -> dict[str, _End]:
+        """What became of the builds, by their ids, whose pods nobody here follows."""
+        ends = {}
         ask = self._store is not None
         for claim in claims:
             build_id = claim.request.id
-            build = self._catalog.known(build_id)
-            if build is not None:
-                ended = build.over
-            elif ask and self._store is not None:
+            here, kept = self._catalog.known(build_id), None
+            if ask and self._store is not None:
                 try:
                     kept = await self._store.get(build_id)
                 except StoreUnavailable:
                     # each question may take its time: builds are not to wait for all of them
                     ask = False
-                    continue
-                ended = kept is not None and kept.record.phase.terminal
+            if kept is not None and kept.record.phase.terminal:
+                ends[build_id] = _End.OVER
+            elif here is None or not here.over:
+                ends[build_id] = _End.OPEN
             else:
-                continue
-            if ended:
-                over.add(build_id)
-        return over
+                # over for us, and not for the process that has taken it over from us
+                ends[build_id] = _End.ELSEWHERE if kept is not None else _End.OVER
+        return ends
 
     def _is_followed(self, claim: Claim) -> bool:
         """Whether a pod is, or was, seen through here."""
@@ -114,12 +123,12 @@ class Adoption:
         self._audience.observer.entered(request, began, cached=False)
         self._executions.begin(build, claim)
 
-    def _adopt(self, claim: Claim, *, over: bool) -> None:
+    def _adopt(self, claim: Claim, end: _End) -> None:
         """Follow a pod that nobody follows; that of a build which is over is removed."""
         request = claim.request
-        if over:
+        if end is _End.OVER:
             log.info("removing what is left of %s (%s)", request.name, claim.state)
             self._executions.settle(claim, built=claim.state is ClaimState.FINISHED)
-        else:
+        elif end is _End.OPEN:
             log.info("adopting %s (%s)", request.name, claim.state)
             self._executions.begin(Build(request, self._audience), claim)

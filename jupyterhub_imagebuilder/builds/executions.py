@@ -138,9 +138,16 @@ class Executions:
         end = other.build
         if end.digest is not None:
             build.complete(end.digest, self._clock.now(), cached=True)
-        elif end.over:
+        elif not end.over:
+            return  # this process stops
+        elif build.uid is not None and build.uid == end.uid:
             build.fail(BuildFailed(end.message, end.reason), self._clock.now())
+        elif (another := self._running.get(build.request.key)) is not None:
+            await self._share(build, another)
+            return
         else:
+            # that was another pod, which it only waited for
+            self.begin(build)
             return
         self._catalog.ended(build)
 

@@ -167,7 +167,8 @@ class Store(Protocol):
 
         The first state that is terminal stays; later ones add owners to it, nothing else.  A
         build has one author: a later one takes it over, and the pages that are there are dropped;
-        an earlier one, who may still be alive, adds owners or the end, nothing else.
+        an earlier one, who may still be alive, adds owners, and that it is built or cancelled;
+        where that one fails, the later one may succeed.
         """
 
     def append(self, record: BuildRecord, page: Page) -> Awaitable[None]:

@@ -1,4 +1,6 @@
 """Executors: each carries out builds somewhere, behind :class:`builds.ports.Executor`.
 
-``repo2docker`` and ``diagnosis`` are what they share: the command line, and what its output means.
+What they share: ``repo2docker`` and ``diagnosis`` (the command line, and what its output means),
+``entrypoint`` (what runs in a pod or container), ``carried`` (what that says about its build),
+``buildlog``, ``logs``, ``marks`` and ``silence`` (its log, from its beginning or from a mark on).
 """

@@ -92,7 +92,7 @@ class BuildLog:
             self.tail.append(line)
             yield LogLine(self._claim.uid, self.index, line, phase)
             self.index += 1
-            if self._push_end.seen_in(line):
+            if self._push_end.seen_in(line, phase):
                 yield Pushed()
 
     async def stands_still(self) -> bool:

@@ -2,7 +2,7 @@
 
 repo2docker exits with 1 for everything, so that the reason has to come from the text: BuildKit's
 summary of the failed step, Docker's messages of a push, git's.  Sources: real builds with
-repo2docker 2026.04 on Docker 20.10 and what BuildKit prints.
+repo2docker 2024.07 and 2026.04 on Docker 20.10 and what BuildKit prints.
 """
 
 from __future__ import annotations
@@ -45,6 +45,18 @@ _DENIED = re.compile(
     r"|\b401\b|\b403\b|insufficient_scope|forbidden",
     re.IGNORECASE,
 )
+# git's words, and repo2docker's, for what is not there, or not for us
+_NO_REF = re.compile(
+    r"fatal: remote error: |fatal: repository .* not found|fatal: couldn't find remote ref "
+    r"|fatal: could not read Username for |fatal: (?:.* )?reference is not a tree"
+    r"|Failed to check out ref "
+)
+# BuildKit's words for its steps, and the classic builder's
+_STEP_SEEN = re.compile(
+    r"#\d+ |Step \d+/\d+ : | > |-{4,}$|The command '.*' returned a non-zero code: "
+)
+_BUILT = re.compile(r"Successfully built [0-9a-f]{12}$")
+_TAGGED = re.compile(r"Successfully tagged \S+$")
 _TIME = re.compile(r"^(?:#\d+ )?\d+\.\d+ +")
 _STEP = re.compile(r"^ ?> (\[.*?\].*?):?$")
 _RULE = re.compile(r"^-{4,}$")
@@ -59,9 +71,11 @@ def explain(lines: Iterable[str], *, pushing: bool = False) -> BuildFailed:
     """
     tail = [line for text in list(lines)[-TAIL:] for line in text.splitlines() if line.strip()]
     pushing = pushing or any(repo2docker.read_line(x).phase is Phase.PUSHING for x in tail)
-    errors = [line for line in tail if _ERROR.search(line)]
-    said = quote(tail)
+    behind = _behind_the_build(tail)
+    pushing = pushing or bool(behind)
+    errors = behind or [line for line in tail if _ERROR.search(line)]
     if any(_DISK_FULL.search(line) for line in errors or tail):
+        said = quote(tail, _DISK_FULL)
         return BuildFailed(
             f"The disk of the node or of its engine is full: {said}", Reason.DISK_FULL
         )
@@ -73,36 +87,66 @@ def explain(lines: Iterable[str], *, pushing: bool = False) -> BuildFailed:
             Reason.ENGINE_UNAVAILABLE,
         )
     if pushing:
-        return _push_failure(errors, said)
+        return _push_failure(tail, errors)
+    if _not_cloned(tail):
+        return BuildFailed(
+            "The repository, or the commit that was asked for, is not there any more, or not"
+            f" public: {quote(tail, _NO_REF)}",
+            Reason.REF_NOT_FOUND,
+        )
+    said = quote(tail)
     if any(_KILLED.search(line) for line in errors):
         return BuildFailed(
             "A step of the build was killed, probably for want of memory"
             + (f": {said}" if said else "."),
             Reason.OUT_OF_MEMORY,
         )
-    if not said:
-        return BuildFailed("The build failed and its log does not say why.")
-    return BuildFailed(f"The build failed: {said}")
+    return BuildFailed(
+        f"The build failed: {said}" if said else "The build failed and its log does not say why."
+    )
 
 
-def quote(tail: Sequence[str]) -> str:
-    """The line or two that say what happened, at most about 300 characters."""
+def quote(tail: Sequence[str], wanted: re.Pattern[str] | None = None) -> str:
+    """The line or two that say what happened, at most about 300 characters.
+
+    :param wanted: matches the line that was the reason, which says more than the last one.
+    """
     step, inside = _failed_step(tail)
     if step and inside:
-        return _shorten(f"{step}: {inside[-1]}")
+        return _shorten(f"{step}: {(_matching(inside, wanted) or inside)[-1]}")
     plain = [line for line in map(_plain, tail) if line and not _RULE.match(line)]
     errors = [line for line in plain[-8:] if _ERROR.search(line)]
-    return _shorten((errors or plain or [""])[-1])
+    return _shorten((_matching(plain, wanted) or errors or plain or [""])[-1])
 
 
-def _push_failure(errors: Sequence[str], said: str) -> BuildFailed:
+def _matching(lines: Sequence[str], wanted: re.Pattern[str] | None) -> list[str]:
+    return [line for line in lines if wanted.search(line)] if wanted else []
+
+
+def _not_cloned(tail: Sequence[str]) -> bool:
+    """Whether git could not get the repository, before anything of it was built."""
+    found = any(_NO_REF.match(line) for line in tail)
+    return found and not any(_STEP_SEEN.match(line) for line in tail)
+
+
+def _push_failure(tail: Sequence[str], errors: Sequence[str]) -> BuildFailed:
     if any(_DENIED.search(line) for line in errors):
+        said = quote(tail, _DENIED)
         return BuildFailed(
             f"The image was built, but the registry refused the push: {said}", Reason.PUSH_DENIED
         )
     return BuildFailed(
-        f"The image was built, but did not get into the registry: {said}", Reason.PUSH_FAILED
+        f"The image was built, but did not get into the registry: {quote(tail)}",
+        Reason.PUSH_FAILED,
     )
+
+
+def _behind_the_build(tail: list[str]) -> list[str]:
+    """What came after the classic builder's last words: its push says nothing as it begins."""
+    for index in range(len(tail) - 1, 0, -1):
+        if _TAGGED.match(tail[index]) and _BUILT.match(tail[index - 1]):
+            return tail[index + 1 :]
+    return []
 
 
 def _failed_step(tail: Sequence[str]) -> tuple[str, list[str]]:

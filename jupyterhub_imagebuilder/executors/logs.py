@@ -19,19 +19,28 @@ import contextlib
 import hashlib
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from http import HTTPStatus
 from typing import NamedTuple
 
 from jupyterhub_imagebuilder.builds.events import Gap
 from jupyterhub_imagebuilder.builds.ports import Clock
 from jupyterhub_imagebuilder.executors.apierror import ApiError
+from jupyterhub_imagebuilder.executors.stall import unless_stalled
 from jupyterhub_imagebuilder.executors.waiting import wait_for
 
 LOGGER = logging.getLogger(__name__)
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$")
 _ATTEMPTS_AT_THE_END = 8
+#: Seconds for which a log is refused that may not be read at all: a server that has just begun to
+#: listen refuses everything to everyone, for about a second.  Shorter where a build waits to end.
+_REFUSED = 15.0
+_REFUSED_AT_THE_END = 3.0
+#: Seconds without a byte after which a stream is taken up anew once the container is over; a log
+#: that is read again may take longer to begin.
+_STALLED = 3.0
+_STALLED_AGAIN = 10.0
 #: Reads without news after which a log is complete that cannot be shown to be.
 _QUIET = 3
 #: Lines of the log's end that are read again after a break: so many at first, at most so many (the
@@ -126,12 +135,14 @@ class LogReader:
         self._searched = False  # whether the last read gave records, but none that is new
         self._found = False  # whether it came to the position
         self._quiet = 0  # reads after the container's end that brought nothing new
+        self._rest = b""  # behind the last line's end, at the last of them
+        self._refused: float | None = None  # since when the log may not be read
         self._failures = 0
 
     async def records(self) -> AsyncGenerator[Record | Gap, None]:
         """Everything that the container wrote behind the position, in order.
 
-        :raises ApiError: 403, the log may not be read; 404, the pod is gone.
+        :raises ApiError: 403, the log may not be read, and never could; 404, the pod is gone.
         """
         while True:
             finished = self._over.is_set()
@@ -144,10 +155,12 @@ class LogReader:
             except ApiError as error:
                 # a node that is being set up says 404, too: it counts from the end on
                 gone = error.code == HTTPStatus.NOT_FOUND and self._over.is_set()
-                if error.code == HTTPStatus.FORBIDDEN or gone:
+                if gone or self._refuses(error):
                     raise
-                LOGGER.debug("A log's stream ended early: %s", error)
+                LOGGER.debug("A log's stream ended early: %s", error.words or error)
                 broken = True
+            else:
+                self._refused = None
             if self._aimed_better(broken=broken):
                 continue
             self._quiet += finished and not broken and self.position.total == before
@@ -161,13 +174,27 @@ class LogReader:
                 return
             await self._pause()
 
+    def _refuses(self, error: ApiError) -> bool:
+        """Whether this error shows that the log may not be read."""
+        if error.code != HTTPStatus.FORBIDDEN or self.position.total:
+            self._refused = None
+            return False
+        now = self._clock.now()
+        if self._refused is None:
+            self._refused = now
+        return now - self._refused >= (_REFUSED_AT_THE_END if self._over.is_set() else _REFUSED)
+
+    def _open(self, tail: int | None, *, follow: bool) -> AsyncGenerator[bytes, None]:
+        patience = _STALLED if follow else _STALLED_AGAIN
+        return unless_stalled(self._open_log(follow, tail), self._over, patience, self._clock)
+
     async def _read(self, *, follow: bool) -> AsyncGenerator[Record | Gap, None]:
         self._window = window = self._next_window()
         self._searched, self._found = False, self.position.total == 0
         search = _Search(self.position, cut=window is not None)
-        # an answer that broke off looks like a complete one: a line's end has to be missing twice
-        unfinished = not follow and self._quiet > 0
-        records = parse(self._open_log(follow, window), unfinished=unfinished)
+        records = parse(
+            self._open(window, follow=follow), unfinished=_never if follow else self._same_rest
+        )
         async with contextlib.aclosing(records):
             async for record in records:
                 if not self._found:
@@ -185,6 +212,19 @@ class LogReader:
                 self._short, self._enough, self._searched = 0, None, False
                 self.last, self.position = record, self.position.after(record)
                 yield record
+
+    def _same_rest(self, rest: bytes) -> bool:
+        """Whether a line's end is missing: twice, in the same place.
+
+        An answer that broke off looks like a complete one.
+
+        :raises ApiError: it is missing in another place.
+        """
+        before, self._rest = self._rest, rest
+        # where the position was not found, it may be the rest of a long line's end
+        if self._found and before not in (b"", rest):
+            raise ApiError("A log's stream ended in a line.")
+        return before == rest
 
     def _next_window(self) -> int | None:
         if self._enough is None:
@@ -231,7 +271,7 @@ class LogReader:
 
         :raises ApiError: it cannot be read.
         """
-        async with contextlib.aclosing(parse(self._open_log(False, 1))) as found:  # noqa: FBT003
+        async with contextlib.aclosing(parse(self._open(1, follow=False))) as found:
             return [record async for record in found][-1:]
 
     async def _complete(self) -> bool:
@@ -248,21 +288,31 @@ class LogReader:
         await self._clock.sleep(min(0.25 * 2 ** min(self._failures, 6), 5))
 
 
+def _always(_: bytes) -> bool:
+    return True
+
+
+def _never(_: bytes) -> bool:
+    return False
+
+
 async def parse(
-    chunks: AsyncIterator[bytes], *, unfinished: bool = True
+    chunks: AsyncGenerator[bytes, None], *, unfinished: Callable[[bytes], bool] = _always
 ) -> AsyncGenerator[Record, None]:
     """Split a stream into records; bytes that are no UTF-8 become U+FFFD.
 
     A line that is too long to be kept is several records of one time.
 
-    :param unfinished: whether a last line without its end counts: where a stream may have been
-        cut in a line, it does not.
+    :param unfinished: is given what stands behind the last line's end, if anything, and tells
+        whether that is a line: where a stream may have been cut in one, it is not.
     """
     lines = _Lines()
-    async for chunk in chunks:
-        for record in lines.feed(chunk):
-            yield record
-    if unfinished:
+    async with contextlib.aclosing(chunks):
+        async for chunk in chunks:
+            for record in lines.feed(chunk):
+                yield record
+    rest = lines.rest()
+    if rest and unfinished(rest):
         for record in lines.end():
             yield record
 
@@ -283,8 +333,12 @@ class _Lines:
             yield from self.end()
         yield from self._add(rest)
 
+    def rest(self) -> bytes:
+        """Whatever of a line is there."""
+        return b"".join(self._parts)
+
     def end(self) -> Iterator[Record]:
-        """Whatever of a line is there, at its end."""
+        """The same, at the line's end."""
         if self._parts:
             yield from self._record(b"".join(self._parts))
         self._parts, self._size, self._time = [], 0, None

@@ -3,7 +3,7 @@
 Source of the format: repo2docker 2024.07 to 2026.04 with ``--json-logs``, as measured: one JSON
 object per line with ``message`` and, mostly, ``phase``; between them plain text of the programs
 that it starts.  Since 2025.08 the push is part of ``docker buildx build`` and reported as phase
-"building", so that it is recognised by its text.
+"building", so that it is recognised by its text.  Before, it has a phase of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from jupyterhub_imagebuilder.builds.phases import Phase
 USER_NAME = "jovyan"
 USER_ID = 1000
 
-_PHASES = {"fetching": Phase.FETCHING, "building": Phase.BUILDING}
+_PHASES = {
+    "fetching": Phase.FETCHING,
+    "building": Phase.BUILDING,
+    "pushing": Phase.PUSHING,
+}
 
 # BuildKit's plain progress puts a time behind the number of a step that prints ("#6 0.4 text"):
 # what a repository's own commands print cannot look like these.
@@ -31,6 +35,7 @@ _PUSH = re.compile(
 _STEP = re.compile(r"(#\d+) ")
 _DOCKER = "docker"
 _DOCKER_PUSHED = re.compile(r"\S+: digest: sha256:[0-9a-f]{64} size: \d+$")
+_REPO2DOCKER_PUSHED = re.compile(r"Successfully pushed \S+$")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
 
 
@@ -88,7 +93,7 @@ class PushEnd:
     """Recognises the end of a push in the lines of one build, in their order.
 
     With BuildKit it is ``#9 DONE 3.2s`` of the step that pushed, with Docker's own push the line
-    that names the digest.
+    that names the digest, with repo2docker's before 2025.08 its own last word.
 
     :param step: where an earlier one was, to go on from there.
     """
@@ -97,8 +102,13 @@ class PushEnd:
         #: what pushes now: BuildKit's step (``#9``), or ``docker``; empty while nothing does
         self.step = step
 
-    def seen_in(self, line: str) -> bool:
-        """Whether this line says that everything is pushed; True once."""
+    def seen_in(self, line: str, phase: Phase | None = None) -> bool:
+        """Whether this line says that everything is pushed; True once.
+
+        :param phase: that of :func:`read_line`.
+        """
+        if phase is Phase.PUSHING and _REPO2DOCKER_PUSHED.match(line):
+            return True
         if self.step and self._done(line):
             self.step = ""
             return True

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from jupyterhub_imagebuilder.builds.events import Event
 from jupyterhub_imagebuilder.builds.model import OwnerKind
+from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.record import BuildRecord, Page
 
 
@@ -67,7 +68,9 @@ class Draft:
 
     def _save(self, new: BuildRecord) -> None:
         self.owners |= new.owners
-        if self.over or (new.author < self.author and not new.phase.terminal):
+        # its failure may be that of a pod which the later author has replaced
+        weighs = new.phase.terminal and new.phase is not Phase.FAILED
+        if self.over or (new.author < self.author and not weighs):
             return
         if new.author > self.author:
             self.runs.clear()

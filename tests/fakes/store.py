@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 
 from jupyterhub_imagebuilder.builds.events import LogLine
 from jupyterhub_imagebuilder.builds.model import Owner
+from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.record import BuildRecord, Kept, Page
 from jupyterhub_imagebuilder.errors import StoreUnavailable
 
@@ -127,7 +128,8 @@ class MemoryStore:
             return
         if known is not None:
             owners = known.owners | record.owners
-            if known.phase.terminal or (record.author < known.author and not record.phase.terminal):
+            weighs = record.phase in (Phase.BUILT, Phase.CANCELLED)
+            if known.phase.terminal or (record.author < known.author and not weighs):
                 record = dataclasses.replace(known, owners=owners)
             else:
                 if record.author > known.author:

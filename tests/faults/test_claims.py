@@ -17,6 +17,7 @@ from .scenario import scenario
 from .world import COMMIT, url
 
 LONG = Program(steps=(FETCH, 1.0, BUILD, 3000.0))
+NO_ROLES = ApiError("Kubernetes refuses", 403, 'pods is forbidden: User "x" cannot do that')
 AWAY = ApiError("Kubernetes does not answer: connection refused")
 
 
@@ -30,6 +31,27 @@ async def test_a_create_that_goes_wrong(world, fault):
     world.connection.next("create_pod", fault)
     await world.built(await world.watch(), within=60)
     assert len(world.cluster.created) == 1
+
+
+@scenario
+async def test_an_api_server_comes_back_that_has_no_roles_yet(world):
+    world.cluster.away = NO_ROLES
+    asyncio.get_running_loop().call_later(1.2, setattr, world.cluster, "away", None)
+    viewers = [await world.watch(repo) for repo in range(8)]
+    for viewer in viewers:
+        await world.built(viewer)
+        assert len(viewer.lines) > 20
+        assert viewer.gaps == []
+
+
+@scenario
+async def test_an_image_builder_that_may_not_create_pods(world):
+    world.connection.weather = lambda verb: (
+        Refused(403, "pods is forbidden") if verb == "create_pod" else None
+    )
+    message = await world.failed(await world.watch(), Reason.EXECUTOR_LOST, within=20)
+    assert "pods is forbidden" in message
+    assert world.cluster.created == []
 
 
 @scenario

@@ -34,7 +34,7 @@ class Viewer:
     def __init__(self, world: World, build_id: str, pause: float = 0.0) -> None:
         self.events: list[Event] = []
         self.resumed = 0
-        self.heard = 0.0  #: when the last event came
+        self.heard = 0.0  #: when the last event came; of a build's end, when that was decided
         self.source = -1  #: and from which process
         self.checked = False  #: for who looks at viewers again and again
         self._world = world
@@ -149,7 +149,9 @@ class Viewer:
                 if self._told_again(event):
                     continue
                 self.events.append(event)
-                self.heard, self.source = self._world.clock.now(), process.number
+                # a slow reader hears of the end long after it
+                self.heard = build.finished or self._world.clock.now()
+                self.source = process.number
                 if isinstance(event, LogLine):
                     self._last = event.id
                     if self._pause:

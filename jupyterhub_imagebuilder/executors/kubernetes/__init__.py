@@ -2,5 +2,5 @@
 
 ``executor`` holds the settings and the port; ``api`` says what it needs from Kubernetes and
 ``client`` is the only module that talks to it.  ``following`` merges what ``starting`` and
-``buildlog`` tell of one build.  ``manifest``, ``placement``, ``marks`` and ``verdict`` are pure.
+``buildlog`` tell of one build.  ``manifest``, ``placement`` and ``verdict`` are pure.
 """

@@ -32,6 +32,8 @@ LOGGER = logging.getLogger(__name__)
 _CALL = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _ATTEMPTS = 4
 _AGAIN = frozenset({429, 500, 502, 503, 504})
+#: Seconds for which a busy server is believed at most.
+_LONGEST_PAUSE = 10
 #: Seconds of silence after which a log stream is taken up anew: its connection may be half open.
 _LOG_SILENCE = 300
 #: Pods per answer to a list: about 3 MB, 30 ms to decode.
@@ -178,19 +180,29 @@ class KubernetesClient:
             self._clients.clear()
 
     async def _call(self, request: _Request, *, attempts: int = _ATTEMPTS) -> Json:
-        for attempt in range(1, attempts + 1):
+        attempt = 0
+        while True:
+            attempt += 1
+            pause = random.uniform(0.1, 0.5) * 2**attempt  # noqa: S311 -- jitter
             try:
-                async with self._answer(request) as response:
-                    return _decode(await response.read())
+                return await self._once(request)
             except ApiError as error:
-                if attempt == attempts or (error.code is not None and error.code not in _AGAIN):
+                said = error.words or error
+                LOGGER.info("Kubernetes: %s (attempt %d of %d)", said, attempt, attempts)
+                # who is turned away for want of room has changed nothing
+                most = _ATTEMPTS if error.code == HTTPStatus.TOO_MANY_REQUESTS else attempts
+                if attempt >= most or (error.code is not None and error.code not in _AGAIN):
                     raise
-                LOGGER.info("Kubernetes: %s (attempt %d of %d)", error, attempt, attempts)
-            except (aiohttp.ClientError, OSError) as error:
-                if attempt == attempts:
-                    raise _no_answer(error) from error
-            await self._clock.sleep(random.uniform(0.1, 0.5) * 2**attempt)  # noqa: S311 -- jitter
-        raise ApiError("Kubernetes does not answer.")
+                if isinstance(error, _Busy):
+                    pause = max(pause, min(error.seconds, _LONGEST_PAUSE))
+            await self._clock.sleep(pause)
+
+    async def _once(self, request: _Request) -> Json:
+        try:
+            async with self._answer(request) as response:
+                return _decode(await response.read())
+        except (aiohttp.ClientError, OSError) as error:
+            raise _no_answer(error) from error
 
     async def _stream(self, request: _Request) -> AsyncGenerator[bytes, None]:
         try:
@@ -222,7 +234,7 @@ class KubernetesClient:
             raise _no_answer(error) from error
         try:
             if response.status >= HTTPStatus.BAD_REQUEST:
-                raise _refused(request.method, response.status, await response.read())
+                raise _refused(request.method, response, await response.read())
             yield response
         finally:
             # a stream that is left before its end takes its connection with it
@@ -265,7 +277,14 @@ def _decode(data: bytes) -> Json:
     return found
 
 
-def _refused(method: str, status: int, body: bytes) -> ApiError:
+class _Busy(ApiError):
+    """A refusal that says after how many seconds to ask again."""
+
+    seconds = 0
+
+
+def _refused(method: str, response: aiohttp.ClientResponse, body: bytes) -> ApiError:
+    status, after = response.status, response.headers.get("Retry-After", "")
     try:
         words = str(json.loads(body).get("message") or "")
     except (ValueError, AttributeError):
@@ -273,12 +292,18 @@ def _refused(method: str, status: int, body: bytes) -> ApiError:
     LOGGER.debug("Kubernetes answered %s with %d: %s", method, status, words)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return ApiError(f"Kubernetes refuses the image builder: {words}", status, words)
+    # Kubernetes names seconds, never a date
+    if after.isascii() and after.isdigit():
+        busy = _Busy(f"Kubernetes answers with {status}: {words}", status, words)
+        busy.seconds = int(after[:9])
+        return busy
     return ApiError(f"Kubernetes answers with {status}: {words}", status, words)
 
 
 def _no_answer(error: BaseException) -> ApiError:
+    # addresses and system calls are for the log alone
     said = str(error) or type(error).__name__
-    return ApiError(f"Kubernetes does not answer: {said}")
+    return ApiError("Kubernetes does not answer.", words=f"no answer: {said}")
 
 
 def _event_time(event: Json) -> str:

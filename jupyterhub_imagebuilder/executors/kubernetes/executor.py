@@ -28,6 +28,11 @@ from jupyterhub_imagebuilder.executors.waiting import wait_for
 
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _CLAIM_ATTEMPTS = 10
+#: Attempts after which a refusal is taken for one, some seconds in all: a server that has just
+#: begun to listen refuses everything to everyone, for about a second.
+_REFUSALS = 5
+#: Kubernetes' words where it is not our rights that are missing.
+_POLICY = ("exceeded quota", "violates")
 #: Seconds that a pod which is being deleted may keep its name.
 _DELETION = 120.0
 _REMOVE_GRACE = 2
@@ -172,13 +177,14 @@ class KubernetesExecutor(LoggingConfigurable):
 
     async def claim(self, request: BuildRequest) -> Claim:
         """Create the build's pod, or find the one that is there (see :class:`ports.Executor`)."""
-        placement = place(request.spec.repository, await self._engines.nodes())
-        pod = manifest.build_pod(request, self._settings(), placement)
         for attempt in range(_CLAIM_ATTEMPTS):
+            # each time: where engines are may not have been known
+            placement = place(request.spec.repository, await self._engines.nodes())
+            pod = manifest.build_pod(request, self._settings(), placement)
             created = await self._create(pod, attempt)
             if created:
                 return self._claimed(request, created, ClaimState.CREATED)
-            existing = await self._api.get_pod(request.name)
+            existing = await self._existing(request.name, attempt)
             if existing is None:
                 await self._pause(attempt)
                 continue
@@ -251,14 +257,24 @@ class KubernetesExecutor(LoggingConfigurable):
         except ApiError as error:
             if error.code == HTTPStatus.CONFLICT:
                 return None
-            if error.code in (HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY):
+            if error.code == HTTPStatus.UNPROCESSABLE_ENTITY or _refuses(error, attempt):
                 self.log.error("Kubernetes refuses a build pod: %s", error.words)  # noqa: TRY400
                 raise _refused(error) from error
-            if attempt >= 3 or error.code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED):  # noqa: PLR2004
+            final = error.code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED)
+            if final or (attempt >= 3 and error.code != HTTPStatus.FORBIDDEN):  # noqa: PLR2004
                 raise
             # the answer may be lost and the pod be there: the next attempt finds out
-            self.log.info("Creating a build pod failed: %s", error)
+            self.log.info("Creating a build pod failed: %s", error.words or error)
             await self._pause(attempt)
+            return None
+
+    async def _existing(self, name: str, attempt: int) -> Json | None:
+        """The pod that has a name; None when there is none, or when we may not see it yet."""
+        try:
+            return await self._api.get_pod(name)
+        except ApiError as error:
+            if error.code != HTTPStatus.FORBIDDEN or _refuses(error, attempt):
+                raise
             return None
 
     async def _adopt(self, request: BuildRequest, pod: Json) -> Claim:
@@ -347,6 +363,12 @@ class KubernetesExecutor(LoggingConfigurable):
 
 def _state(pod: Json) -> ClaimState:
     return ClaimState.FINISHED if verdict.finished(pod) else ClaimState.RUNNING
+
+
+def _refuses(error: ApiError, attempt: int) -> bool:
+    """Whether this is a refusal that will not pass by itself."""
+    policy = any(words in error.words for words in _POLICY)
+    return error.code == HTTPStatus.FORBIDDEN and (policy or attempt >= _REFUSALS)
 
 
 def _refused(error: ApiError) -> ExecutorUnavailable | BuildFailed:

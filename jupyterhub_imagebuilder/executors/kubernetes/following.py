@@ -37,6 +37,9 @@ _NODE_DEAD = 60.0
 _LATE = 5.0
 #: Seconds until a silent log is looked at again that could not be read, or was not silent.
 _LOOK_AGAIN = 60.0
+#: Seconds until a log that may not be read is spoken of: a server that has just begun to listen
+#: refuses everything for about one.
+_SPOKEN_OF = 3.0
 _BACKLOG = 1000
 
 
@@ -62,6 +65,8 @@ class Follower:
         self._over = asyncio.Event()
         self._log = BuildLog(claim, mark, open_log=self._open_log, over=self._over, clock=clock)
         self._unreadable = False
+        self._refused: float | None = None  # since when the log may not be read
+        self._said_refused = False
         self._next_look = float("-inf")  # at a log that is silent for too long
 
     async def observations(self) -> AsyncGenerator[Observation, None]:
@@ -167,8 +172,8 @@ class Follower:
                 for observation in log.lines(text):
                     await self._queue.put(observation)
         lines = list(log.tail)
-        if log.resumed and len(lines) < (log.tail.maxlen or 0):
-            # what an earlier reader saw of the end is in the pod's last words
+        if len(lines) < (log.tail.maxlen or 0):
+            # what an earlier reader saw of the end, or nobody could, is in the pod's last words
             lines = max(lines, verdict.last_words(pod), key=len)
         return verdict.ending(pod, lines, pushing=log.pushing)
 
@@ -193,17 +198,41 @@ class Follower:
             self._unreadable = True
             LOGGER.warning("The log of %s cannot be read: %s", name, error)
             if error.code == HTTPStatus.FORBIDDEN:
-                await self._queue.put(
-                    PhaseChanged(
-                        Phase.BUILDING,
-                        "The build runs. Its log cannot be shown here: the image builder may not"
-                        " read the logs of pods.",
-                    )
-                )
+                await self._say_refused()
+            else:
+                await self._queue.put(Gap(logs.UNREADABLE))
+        except Exception:
+            self._unreadable = True
+            LOGGER.exception("Reading the log of %s failed", name)
+            await self._queue.put(Gap(logs.UNREADABLE))
 
-    def _open_log(self, follow: bool, tail: int | None) -> AsyncGenerator[bytes, None]:  # noqa: FBT001
+    async def _open_log(self, follow: bool, tail: int | None) -> AsyncGenerator[bytes, None]:  # noqa: FBT001
         name = self._claim.request.name
-        return self._api.pod_log(name, manifest.CONTAINER, follow=follow, tail=tail)
+        chunks = self._api.pod_log(name, manifest.CONTAINER, follow=follow, tail=tail)
+        try:
+            async with contextlib.aclosing(chunks):
+                async for chunk in chunks:
+                    self._refused = None
+                    yield chunk
+        except ApiError as error:
+            if error.code == HTTPStatus.FORBIDDEN and not self._log.resumed:
+                await self._say_refused_if_it_lasts()
+            raise
+
+    async def _say_refused_if_it_lasts(self) -> None:
+        if self._refused is None:
+            self._refused = self._clock.now()
+        if self._clock.now() - self._refused >= _SPOKEN_OF and not self._log.index:
+            await self._say_refused()
+
+    async def _say_refused(self) -> None:
+        if not self._said_refused:
+            self._said_refused = True
+            message = (
+                "The build runs. Its log cannot be shown here: the image builder may not read the"
+                " logs of pods."
+            )
+            await self._queue.put(PhaseChanged(Phase.BUILDING, message))
 
     async def _say(self, message: str) -> None:
         await self._queue.put(PhaseChanged(Phase.WAITING, message))

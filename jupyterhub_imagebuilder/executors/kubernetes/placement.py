@@ -64,19 +64,26 @@ class Engines:
         self._lock = asyncio.Lock()
         self._nodes: list[str] = []
         self._asked = float("-inf")
+        self._failures = 0  # how often the question had no answer
 
     async def nodes(self) -> list[str]:
         """Nodes with a ready engine; empty where there is none, or none that we may see."""
+        failures = self._failures
         async with self._lock:
-            if self._selector and self._clock.now() - self._asked >= _FRESH:
-                try:
-                    found = await self._api.list_pods(self._selector, namespace=self._namespace)
-                    self._nodes = ready_nodes(found.get("items") or [])
-                except ApiError as error:
-                    # a build can do without: its pod waits for the engine by itself
-                    LOGGER.warning("Engine pods cannot be listed: %s", error)
-                    self._nodes = []
-                self._asked = self._clock.now()
+            if not self._selector or self._clock.now() - self._asked < _FRESH:
+                return self._nodes
+            if self._failures > failures:
+                # while we waited for our turn; who comes later asks anew
+                return []
+            try:
+                found = await self._api.list_pods(self._selector, namespace=self._namespace)
+            except ApiError as error:
+                # a build can do without: its pod waits for the engine by itself
+                LOGGER.warning("Engine pods cannot be listed: %s", error.words or error)
+                self._failures += 1
+                return []
+            self._nodes = ready_nodes(found.get("items") or [])
+            self._asked = self._clock.now()
             return self._nodes
 
 

@@ -69,7 +69,7 @@ class Sight:
         try:
             found = await self._api.get_pod(name)
         except ApiError as error:
-            LOGGER.info("Build %s cannot be seen: %s", name, error)
+            LOGGER.info("Build %s cannot be seen: %s", name, error.words or error)
             await wait_for(self.changed, _AGAIN, self._clock)
             return False
         if found is None or found["metadata"]["uid"] != self.claim.uid:

@@ -69,10 +69,10 @@ class PodWatch:
                 await self.step()
             except ApiError as error:
                 if error.code == HTTPStatus.GONE:
-                    LOGGER.debug("Pods have to be listed again: %s", error)
+                    LOGGER.debug("Pods have to be listed again: %s", error.words or error)
                     self._version = ""
                 else:
-                    LOGGER.warning("Watching pods failed: %s", error)
+                    LOGGER.warning("Watching pods failed: %s", error.words or error)
                 self._failed()
             except Exception:
                 LOGGER.exception("Watching pods failed")

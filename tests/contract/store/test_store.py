@@ -97,6 +97,14 @@ async def test_an_earlier_author_adds_owners_and_nothing_else(store):
     assert kept == Kept(dataclasses.replace(record(author=NEW), owners=owners), 3, "mark")
 
 
+async def test_a_failure_of_an_earlier_author_says_nothing_of_the_later_one(store):
+    await store.save(record(author=NEW))
+    await store.save(failed(author=OLD))
+    assert (await store.get("build-1")).record == record(author=NEW)
+    await store.save(failed(author=NEW))
+    assert (await store.get("build-1")).record == failed(author=NEW)
+
+
 async def test_an_earlier_author_may_end_a_build_whose_pages_stay(store):
     await store.save(record(author=NEW))
     await store.append(record(author=NEW), page(0, 3, "mark"))

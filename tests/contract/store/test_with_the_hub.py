@@ -52,6 +52,8 @@ async def test_hub_and_store_share_a_database(place, tmp_path, first):
         place.url = hub_url = f"sqlite:///{tmp_path}/jupyterhub.sqlite"
     else:
         hub_url = place.url.replace(f"{USER}@", f"{USER}:{quote(PASSWORD, safe='')}@")
+        # what SQLAlchemy takes by default depends on its version
+        hub_url = hub_url.replace("postgresql:", "postgresql+psycopg2:")
     if first == "hub":
         await run("-c", _HUB, hub_url, folder=tmp_path)
     store = await place.open()

@@ -164,6 +164,7 @@ class World:
     # -- processes
 
     def start(self) -> None:
+        self.loop.advance(0.001)  # no two processes start at the very same moment
         lifeline = Lifeline(self)
         service = BuildService(
             providers=[self.provider],

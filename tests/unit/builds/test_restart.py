@@ -430,3 +430,22 @@ async def test_what_has_to_wait_and_cannot_be_kept_is_refused(world, monkeypatch
     await settle()
     assert service.queued == 0
     world.store.pause.set()
+
+
+async def test_who_waited_for_the_pod_of_another_build_tries_again_when_that_is_lost(world):
+    first = world.service()
+    build, script = await running(world, first)
+    await killed(world, first)
+    kept = world.store.records[build.id]
+    request_2 = dataclasses.replace(kept.request, id="b2")
+    world.store.records["b2"] = dataclasses.replace(kept, request=request_2, uid=None)
+    second = world.service()
+    await second.take_up()
+    await settle()
+    script.vanish()
+    await settle()
+    assert (await second.get(build.id, ADMIN)).reason is Reason.EXECUTOR_LOST
+    assert not (await second.get("b2", ADMIN)).over
+    world.executor.build(request_2.name).end()
+    await settle()
+    assert (await second.get("b2", ADMIN)).phase is Phase.BUILT

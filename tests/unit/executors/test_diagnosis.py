@@ -223,3 +223,18 @@ def test_the_line_that_is_the_reason_is_quoted_where_no_step_is():
     error = explain(["ERROR: write /x: no space left on device", "ERROR: giving up"])
 
     assert error.message.endswith("write /x: no space left on device")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("no basic auth credentials", Reason.PUSH_DENIED),
+        ("denied: requested access to the resource is denied", Reason.PUSH_DENIED),
+        ("Get https://registry.example.org/v2/: EOF", Reason.PUSH_FAILED),
+    ],
+)
+def test_what_the_classic_builder_pushes_in_vain(words, reason):
+    tail = ["Successfully built 0123456789ab", "Successfully tagged registry.example.org/a:b"]
+
+    assert explain([*tail, words]).reason is reason
+    assert explain([tail[1], words]).reason is Reason.BUILD_FAILED

@@ -123,3 +123,15 @@ def test_the_end_of_a_push_is_seen_once_and_only_behind_its_beginning(lines, end
     push = PushEnd()
     seen = [index for index, line in enumerate([*lines, *lines[-1:]]) if push.seen_in(line)]
     assert seen == ([] if end is None else [end])
+
+
+def test_a_push_of_repo2dockers_own_has_a_phase_and_an_end():
+    said = '{"message": "Successfully pushed registry.example.org/a:b", "phase": "%s"}'
+    end = repo2docker.PushEnd()
+
+    pushed = repo2docker.read_line(said % "pushing")
+    printed = repo2docker.read_line(said % "building")
+
+    assert (pushed.phase, printed.phase) == (Phase.PUSHING, Phase.BUILDING)
+    assert end.seen_in(*pushed)
+    assert not end.seen_in(*printed)

@@ -42,8 +42,10 @@ def parts(cluster_env) -> Parts:
 
 @pytest.fixture
 def broken_part(parts) -> Iterator[Parts]:
-    """The same, for a test that kills: whatever happens, the next one finds all parts running."""
+    """The same, for a test that kills: whatever happens, the next one finds all parts at work."""
     yield parts
+    # one that lost its API server may wait for half a minute until it asks again; a new one asks
+    parts.kill("scheduler")
     parts.up()
 
 
@@ -76,13 +78,16 @@ def sections(cluster_env, engine, image_prefix, tmp_path_factory) -> dict[str, d
 
 @pytest.fixture(scope="module")
 def start_service(sections, hub_role, request, tmp_path_factory) -> Iterator[ServiceFactory]:
-    """Starts services with settings of a section changed; all of them end with the module."""
+    """Starts services with settings of a section changed; all of them end with the module.
+
+    ``account`` says as whom.
+    """
     with ExitStack() as stack:
 
-        def start(**changed: dict[str, Any]) -> Service:
+        def start(account: str = "hub", **changed: dict[str, Any]) -> Service:
             names = sections.keys() | changed.keys()
             settings = {name: sections.get(name, {}) | changed.get(name, {}) for name in names}
-            service = Service(tmp_path_factory.mktemp("service"), hub_role("hub"), settings)
+            service = Service(tmp_path_factory.mktemp("service"), hub_role(account), settings)
             # where a failed test's report looks for logs
             module = request.node
             module.hubs = [*getattr(module, "hubs", []), service]

@@ -42,3 +42,8 @@ def hungry(env: ClusterEnv, megabytes: int) -> str:
 def filling(env: ClusterEnv, megabytes: int) -> str:
     """A step that needs so much disk, but does not keep it."""
     return step(env, f"dd if=/dev/zero of=/opt/fill bs=1M count={megabytes} && rm /opt/fill")
+
+
+def failing(env: ClusterEnv) -> str:
+    """A step that says why it fails; the words do not stand in its command."""
+    return step(env, "echo WHY-IT-'FAILED'; exit 3")

@@ -17,7 +17,7 @@ from tests.integration.cluster.faults import dockerfiles
 from tests.integration.cluster.faults.conftest import PROMPT
 from tests.integration.cluster.polling import until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(autouse=True)

@@ -166,6 +166,22 @@ def test_a_repository_that_goes_away_before_it_is_cloned(service, new_repository
     fault.builds_now(repository.url, viewer)
 
 
+def test_a_service_that_may_not_read_logs(start_service, new_repository, fault):
+    service = start_service(account="stock")
+    viewer = service.build(new_repository(dockerfiles.ticking, seconds=6).url)
+    viewer.sees("may not read the logs", seconds=PROMPT)
+    assert viewer.end(60)["phase"] == "built"
+    assert viewer.lines == []
+
+    viewer = service.build(new_repository(dockerfiles.failing).url)
+    viewer.sees("may not read the logs", seconds=PROMPT)
+    failure = fault.fails(viewer, within=2 * PROMPT)
+    assert failure.reason == "build-failed"
+    # the pod's status keeps the end of the log
+    assert "WHY-IT-FAILED" in failure.message
+    assert any("WHY-IT-FAILED" in line for line in viewer.lines)
+
+
 def test_a_repository_that_is_not_there(service, cluster_env):
     answer = service.ask(f"{cluster_env.git}/no-such-repository")
     assert (answer.status, answer.body["reason"]) == (404, "ref-not-found")

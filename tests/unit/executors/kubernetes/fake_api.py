@@ -30,6 +30,7 @@ class FakeKubernetes:
         self.log_pause: Callable[[], Awaitable[None]] | None = None
         self.keep_terminating = False
         self._written: Counter[str] = Counter()
+        self._streams = 0
         self._versions = itertools.count(100)
         self._uids = itertools.count(1)
         self._watchers: set[asyncio.Queue[Json | None]] = set()
@@ -90,14 +91,7 @@ class FakeKubernetes:
     async def pod_log(
         self, name: str, container: str, *, follow: bool, tail: int | None = None
     ) -> AsyncGenerator[bytes, None]:
-        self._called("pod_log")
-        if self.log_forbidden:
-            raise ApiError("Kubernetes refuses", 403, "pods/log is forbidden")
-        if self.hang_logs:
-            await asyncio.Event().wait()
-        lines = self.logs.get(name)
-        if lines is None:
-            raise ApiError("not found", 404)
+        lines = await self._readable(name)
         if tail is not None:
             for line in lines[-tail:]:
                 yield line.encode()
@@ -106,10 +100,24 @@ class FakeKubernetes:
             while position >= len(lines):
                 if not follow or self._terminated(name):
                     return
+                streams = self._streams
                 await self._news.wait()
+                if streams != self._streams:
+                    raise ApiError("reset")
             yield lines[position].encode()
             if self.log_pause:
                 await self.log_pause()
+
+    async def _readable(self, name: str) -> list[str]:
+        self._called("pod_log")
+        if self.log_forbidden:
+            raise ApiError("Kubernetes refuses", 403, "pods/log is forbidden")
+        if self.hang_logs:
+            await asyncio.Event().wait()
+        lines = self.logs.get(name)
+        if lines is None:
+            raise ApiError("not found", 404)
+        return lines
 
     async def read_secret(self, name: str, key: str):
         self._called("read_secret")
@@ -151,6 +159,11 @@ class FakeKubernetes:
         self._wake()
         if not silently:
             self._changed("DELETED", pod)
+
+    def end_logs(self) -> None:
+        """Break the connections of those who follow a log."""
+        self._streams += 1
+        self._wake()
 
     def end_watches(self) -> None:
         for queue in self._watchers:

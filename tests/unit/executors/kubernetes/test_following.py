@@ -616,3 +616,21 @@ async def test_what_kubernetes_warns_of_is_shown(world):
     await world.clock.advance(10)
 
     assert messages(said)[-1] == "Starting the build on node node-1: no network"
+
+
+async def test_a_pod_that_is_gone_before_its_log_was_read_leaves_a_gap(world):
+    name, _, said = await claimed(world)
+    world.api.run(name)
+    world.api.log(name, "one")
+    await settle()
+    world.api.hang_logs = True
+    world.api.end_logs()
+    await world.clock.advance(5)
+    world.api.finish(name, code=1, message="one\nERROR: no such package")
+    world.api.hang_logs = False
+    del world.api.logs[name]
+    await world.clock.advance(60)
+
+    assert lines(said) == ["one"]
+    assert any(isinstance(item, Gap) for item in said)
+    assert "no such package" in said[-1].error.message

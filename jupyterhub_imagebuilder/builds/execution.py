@@ -84,7 +84,8 @@ class Execution:
         self._after = after
         # what another process has built can be met as a pod or, later, in the registry
         self._answer_age = min(_ANSWER_AGE, linger / 2)
-        self._pushed = False  # the push said that it is done
+        # the push said that it is done, or may have said so while nobody looked
+        self._pushed = claim is not None
         self._stop = asyncio.Event()
         self._stopped_by = ""
         # when the registry was last asked: a request is made right before its look-up

@@ -236,11 +236,11 @@ class BuildService:
     async def _kept(self, build: Build) -> bool:
         """Whether what somebody is told of a build now outlives this process; waits for that."""
         keeping = asyncio.create_task(build.save())
-        await asyncio.wait({keeping}, timeout=_SAVE_PATIENCE)
-        if not keeping.done():
+        try:
+            await asyncio.wait({keeping}, timeout=_SAVE_PATIENCE)
+            return keeping.done()
+        finally:
             keeping.cancel()
-            return False
-        return True
 
     async def _resolve(self, spec: RepoSpec, commit: str | None) -> ResolvedRef:
         if commit is None:

@@ -449,3 +449,17 @@ async def test_who_waited_for_the_pod_of_another_build_tries_again_when_that_is_
     world.executor.build(request_2.name).end()
     await settle()
     assert (await second.get("b2", ADMIN)).phase is Phase.BUILT
+
+
+async def test_a_request_that_is_given_up_leaves_no_task(world):
+    world.store = SlowStore()
+    service = world.service()
+    world.store.pause.clear()
+    before = asyncio.all_tasks()
+    telling = asyncio.create_task(service.request(REPO, BOB))
+    await settle()
+    telling.cancel()
+    await settle()
+    saving = {t for t in asyncio.all_tasks() - before if t.get_coro().__qualname__ == "Build.save"}
+    assert not saving
+    world.store.pause.set()

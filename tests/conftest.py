@@ -1,8 +1,8 @@
 """What every test gets: its limits, its honesty about what is missing, and no task left behind.
 
-Tests marked ``cluster``, ``docker``, ``browser`` or ``postgresql`` are skipped, with the reason, where the thing is
-absent.  ``IMAGEBUILDER_TEST_REQUIRE`` (a comma list of the four) turns a missing one into a
-failure; while it is set, any skipped test, for whatever reason, fails the run.
+Tests marked ``cluster``, ``docker``, ``browser`` or ``postgresql`` are skipped, with the reason,
+where the thing is absent.  ``IMAGEBUILDER_TEST_REQUIRE`` (a comma list of the four) turns a missing
+one into a failure; while it is set, any skipped test, for whatever reason, fails the run.
 """
 
 from __future__ import annotations

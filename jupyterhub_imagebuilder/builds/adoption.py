@@ -15,7 +15,7 @@ from jupyterhub_imagebuilder.builds.events import PhaseChanged
 from jupyterhub_imagebuilder.builds.executions import Executions
 from jupyterhub_imagebuilder.builds.ports import Claim, ClaimState, Executor
 from jupyterhub_imagebuilder.builds.record import Kept
-from jupyterhub_imagebuilder.errors import StoreUnavailable
+from jupyterhub_imagebuilder.errors import Reason, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ class _End(Enum):
 
     OPEN = auto()  #: nothing
     OVER = auto()
+    UNSEEN = auto()  #: it was told without having been seen: another process may follow the pod
     ELSEWHERE = auto()  #: another process goes on with what has ended here
 
 
@@ -91,12 +92,12 @@ class Adoption:
                     # each question may take its time: builds are not to wait for all of them
                     ask = False
             if kept is not None and kept.record.phase.terminal:
-                ends[build_id] = _End.OVER
+                ends[build_id] = _seen(kept.record.reason)
             elif here is None or not here.over:
                 ends[build_id] = _End.OPEN
             else:
                 # over for us, and not for the process that has taken it over from us
-                ends[build_id] = _End.ELSEWHERE if kept is not None else _End.OVER
+                ends[build_id] = _End.ELSEWHERE if kept is not None else _seen(here.reason)
         return ends
 
     def _is_followed(self, claim: Claim) -> bool:
@@ -126,9 +127,14 @@ class Adoption:
     def _adopt(self, claim: Claim, end: _End) -> None:
         """Follow a pod that nobody follows; that of a build which is over is removed."""
         request = claim.request
-        if end is _End.OVER:
+        finished = claim.state is ClaimState.FINISHED
+        if end is _End.OVER or (end is _End.UNSEEN and finished):
             log.info("removing what is left of %s (%s)", request.name, claim.state)
-            self._executions.settle(claim, built=claim.state is ClaimState.FINISHED)
+            self._executions.settle(claim, built=finished)
         elif end is _End.OPEN:
             log.info("adopting %s (%s)", request.name, claim.state)
             self._executions.begin(Build(request, self._audience), claim)
+
+
+def _seen(reason: Reason | None) -> _End:
+    return _End.UNSEEN if reason is Reason.EXECUTOR_LOST else _End.OVER

@@ -14,6 +14,7 @@ from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.ports import ClaimState
 from jupyterhub_imagebuilder.builds.queue import QueueLimits
 from jupyterhub_imagebuilder.errors import (
+    BuildFailed,
     BuildNotFound,
     ExecutorUnavailable,
     Reason,
@@ -217,7 +218,7 @@ async def test_a_build_goes_on_while_the_store_is_away(world):
     assert lines(await seen(await second.get(build.id, ALICE))) == ["one", "two", "three"]
 
 
-async def test_what_began_although_the_answer_was_lost_is_removed(world):
+async def test_what_began_although_the_answer_was_lost_is_joined_or_removed_at_its_end(world):
     service = world.service()
     world.executor.admit.clear()
     build = await service.request(REPO, ALICE)
@@ -226,7 +227,19 @@ async def test_what_began_although_the_answer_was_lost_is_removed(world):
     world.executor.admit.set()
     assert (await end(build)).reason is Reason.EXECUTOR_LOST
     world.executor.unavailable = None
-    world.executor.put(build.request)
+    script = world.executor.put(build.request)
+    await service.take_up()
+    await settle()
+    # another process may follow it, and who tries again joins it
+    assert [claim.uid for claim in await world.executor.found()] == [script.uid]
+    again = await service.request(REPO, ALICE)
+    await settle()
+    assert again.uid == script.uid
+    assert world.executor.created == []
+    script.end(BuildFailed("A step failed."))
+    await end(again)
+    script = world.executor.put(build.request)
+    script.end()
     await service.take_up()
     await settle()
     assert await world.executor.found() == []

@@ -57,6 +57,7 @@ class Build:
         self.entered: dict[Phase, float] = {}  #: when each phase began
         self.uid: str | None = None  #: of its pod or container
         self.mark = kept.mark if kept else None  #: from which its log is to be followed
+        self.resumed = kept is not None  #: what it said before may not be known here
         self._owners: set[tuple[OwnerKind, str]] = {(request.owner.kind, request.owner.name)}
         if kept is not None:
             self._recall(kept.record)

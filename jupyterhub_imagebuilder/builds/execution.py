@@ -39,7 +39,7 @@ _CLAIM_ATTEMPTS = 5
 _ANSWER_AGE = 30.0
 #: Seconds in which what an earlier build left has to be gone.
 _REMOVAL = 120.0
-_LOST = "The end of the log may be missing here: the build's pod is gone."
+_LOST = "Lines of the log may be missing here: the build's pod is gone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +234,13 @@ class Execution:
             return False
         self._asked = self._clock.now()
         digest = await self._registry.digest(self.build.request.image, fresh=True)
-        if digest is not None:
-            self.build.complete(digest, self._clock.now(), cached=True)
-        return digest is not None
+        if digest is None:
+            return False
+        if self.build.resumed:
+            # its own pod may have made it, in a moment that nobody saw
+            self.build.observe(Gap(_LOST), self._clock.now())
+        self.build.complete(digest, self._clock.now(), cached=True)
+        return True
 
     async def _result_of(self, claim: Claim) -> str | None:
         """The digest of what a build that is over made; None when it failed.

@@ -476,3 +476,19 @@ async def test_a_request_that_is_given_up_leaves_no_task(world):
     saving = {t for t in asyncio.all_tasks() - before if t.get_coro().__qualname__ == "Build.save"}
     assert not saving
     world.store.pause.set()
+
+
+async def test_what_was_queued_and_finds_its_image_may_have_said_something(world):
+    first = world.service()
+    await running(world, first)
+    queued = await first.request(REPO, BOB, NEWER)
+    await killed(world, first)
+    world.registry.images[queued.request.image] = "sha256:d"
+    world.executor.build((await world.executor.found())[0].request.name).end()
+    world.clock.time += 60
+    second = world.service()
+    await second.take_up()
+    await settle()
+    events = await seen(await second.get(queued.id, BOB))
+    assert (events[-1].phase, events[-1].digest) == (Phase.BUILT, "sha256:d")
+    assert isinstance(events[-2], Gap)

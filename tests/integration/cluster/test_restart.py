@@ -181,7 +181,11 @@ def test_an_old_process_that_still_lives_disturbs_nothing(
         new.kill()
         new.start()
         later = list(new.events(build))
-        assert lines(later) == lines(second.seen)
+        # killed before its last page was kept, while the other one's end was: a gap, never silence
+        log, gaps = lines(later)
+        whole, _ = lines(second.seen)
+        assert log == (whole[: len(log)] if gaps else whole)
+        assert len(gaps) <= 1
         assert later[-1] == second.seen[-1]
         listed = new.api()("GET", "/api/builds").body["builds"]
         assert [each["id"] for each in listed] == [build]

@@ -142,15 +142,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]):
             item.add_marker(pytest.mark.timeout(UNIT_TEST_LIMIT))
 
 
+def need(name: str):
+    """Skip the test where the thing is absent; where the run must not do without, fail it."""
+    reason = MISSING[name]()
+    if reason and name in required():
+        pytest.fail(f"required, but {reason}", pytrace=False)
+    if reason:
+        pytest.skip(reason)
+
+
 def pytest_runtest_setup(item: pytest.Item):
-    for name, missing in MISSING.items():
-        if item.get_closest_marker(name) is None:
-            continue
-        reason = missing()
-        if reason and name in required():
-            pytest.fail(f"required, but {reason}", pytrace=False)
-        if reason:
-            pytest.skip(reason)
+    for name in MISSING:
+        if item.get_closest_marker(name) is not None:
+            need(name)
 
 
 class SkipWatch:

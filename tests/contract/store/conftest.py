@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import itertools
-import os
 
 import pytest
 
 from jupyterhub_imagebuilder.clock import SystemClock
 from jupyterhub_imagebuilder.store import inbox
 from jupyterhub_imagebuilder.store.sql import SqlStore
+from tests.conftest import need
 
 from . import postgres
 
@@ -24,10 +24,7 @@ _names = (f"store{number}" for number in itertools.count())
 @pytest.fixture(scope="session")
 def postgresql():
     """A server that runs; a test that stops it starts it again."""
-    if reason := postgres.missing():
-        if "postgresql" in os.environ.get("IMAGEBUILDER_TEST_REQUIRE", ""):
-            pytest.fail(f"required, but {reason}", pytrace=False)
-        pytest.skip(reason)
+    need("postgresql")
     server = postgres.Postgres()
     try:
         server.start()

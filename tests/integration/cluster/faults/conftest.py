@@ -263,6 +263,7 @@ def registry(unverified_registry, tmp_path):
     """A running registry of the test's own."""
     found = servers.registry(tmp_path, unverified_registry)
     if found is None:
+        # like every skip it fails a run that requires something: see tests/conftest.py
         pytest.skip("docker-registry is not installed: no registry of the test's own")
     found.start()
     yield found

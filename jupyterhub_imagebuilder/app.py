@@ -18,7 +18,6 @@ from traitlets.config import Application, Config
 from jupyterhub_imagebuilder import __version__, configuration, process
 from jupyterhub_imagebuilder.assembly import REGISTRY_CLASS, Plan, StorePlan
 from jupyterhub_imagebuilder.builds.execution import Patience
-from jupyterhub_imagebuilder.builds.naming import split_prefix
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.queue import QueueLimits
 from jupyterhub_imagebuilder.configuration import ConfigurationError
@@ -57,7 +56,9 @@ class ImageBuilder(Application):
     image_prefix = Unicode(
         help="""
         Registry and start of the repository of all images, such as
-        `registry.example.org/team/` or `registry.example.org:5000/team/hub-`. Required.
+        `registry.example.org/team/` or `registry.example.org:5000/team/hub-`. Required. With
+        `DockerExecutor` it may do without a registry, as in `imagebuilder/`: images stay in the
+        engine then.
         """
     ).tag(config=True)
 
@@ -300,11 +301,6 @@ class ImageBuilder(Application):
             raise ConfigurationError(
                 "Set c.ImageBuilder.image_prefix, such as registry.example.org/team/, to say "
                 "where images are kept."
-            )
-        if not split_prefix(self.image_prefix)[0]:
-            raise ConfigurationError(
-                f"c.ImageBuilder.image_prefix ({self.image_prefix}) has to begin with the host of "
-                "a registry, such as registry.example.org/team/."
             )
         return Plan(
             image_prefix=self.image_prefix,

@@ -21,6 +21,7 @@ from jupyterhub_imagebuilder.builds.ports import (
     BuildObserver,
     Clock,
     Executor,
+    Registry,
     RepoProvider,
     Store,
 )
@@ -188,17 +189,7 @@ class Assembly:
         providers: list[RepoProvider] = [
             self._owned(provider(parent=parent)) for provider in classes.providers
         ]
-        read_credentials = None
-        if executor.push_secret:
-            # the credential that pushes does for looking up, too
-            read_credentials = functools.partial(
-                executor.read_secret, executor.push_secret, executor.push_secret_key
-            )
-        host, _ = naming.split_prefix(plan.image_prefix)
-        registry = self._owned(
-            classes.registry(parent=parent, host=host, read_credentials=read_credentials)
-        )
-        cached = self._owned(classes.cache(registry, clock=clock))
+        registry = self._registry(classes, executor)
         self.build_image = executor.build_image
         # the last to end: builds say their last words to it
         store: StoreAdapter = classes.store(
@@ -211,7 +202,7 @@ class Assembly:
         )
         self._closers.insert(0, store)
         self.probes = {
-            "registry": cached.check,
+            "registry": registry.check,
             "executor": executor.check,
             "store": store.check,
         }
@@ -225,7 +216,7 @@ class Assembly:
         )
         builds = BuildService(
             providers=providers,
-            registry=cached,
+            registry=registry,
             executor=executor,
             policy=plan.policy,
             settings=settings,
@@ -234,6 +225,29 @@ class Assembly:
             store=store,
         )
         return executor, store, builds
+
+    def _registry(self, classes: _Classes, executor: ExecutorAdapter) -> Registry:
+        """Where images are looked up: a registry or, without one, the engine that builds."""
+        host, _ = naming.split_prefix(self._plan.image_prefix)
+        if not host:
+            images: Registry | None = getattr(executor, "images", None)
+            if images is None:
+                raise ConfigurationError(
+                    f"c.ImageBuilder.image_prefix ({self._plan.image_prefix}) has to begin with "
+                    "the host of a registry, such as registry.example.org/team/."
+                )
+            return images
+        read_credentials = None
+        if executor.push_secret:
+            # the credential that pushes does for looking up, too
+            read_credentials = functools.partial(
+                executor.read_secret, executor.push_secret, executor.push_secret_key
+            )
+        registry = self._owned(
+            classes.registry(parent=self._parent, host=host, read_credentials=read_credentials)
+        )
+        cached: Registry = self._owned(classes.cache(registry, clock=self._clock))
+        return cached
 
     def _owned(self, adapter: Any) -> Any:
         if hasattr(adapter, "close"):

@@ -32,7 +32,7 @@ def cannot_run(pod: Mapping[str, Any], image: str) -> ImageBuilderError | None:
     status = _container(pod, image)
     for state in (status.get("state"), status.get("lastState")):
         for part in ("waiting", "terminated"):
-            if sentence := _verdict((state or {}).get(part) or {}):
+            if sentence := verdict((state or {}).get(part) or {}):
                 return ImageBuilderError(sentence, Reason.IMAGE_UNUSABLE)
     return None
 
@@ -49,7 +49,11 @@ def pull_fails(pod: Mapping[str, Any], image: str) -> ImageBuilderError | None:
     )
 
 
-def _verdict(part: Mapping[str, Any]) -> str | None:
+def verdict(part: Mapping[str, Any]) -> str | None:
+    """What the end of a container says about its image, in a sentence.
+
+    :param part: ``reason``, ``message`` and ``exitCode`` of a ``ContainerState``.
+    """
     message = str(part.get("message") or "")
     refused = part.get("reason") in _CANNOT_RUN
     missing = _MISSING.search(message) and (refused or "jupyterhub-singleuser" in message)

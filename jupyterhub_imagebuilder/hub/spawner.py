@@ -1,6 +1,7 @@
 """The spawner's part: the form's choice, the wait before a start, and the gate in it.
 
-A mixin for KubeSpawner and classes derived from it; ``setup_ui`` mixes it in.
+A mixin that ``setup_ui`` mixes in.  What it does with an image is said for KubeSpawner here; for
+other spawners, ``mixing.py`` puts a class in front that says it otherwise.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from jupyterhub_imagebuilder.hub.waiting import WaitView, Wish, seats, wait_for_
 
 
 class ImageBuilderSpawner(FormChoice):
-    """Lets a KubeSpawner start servers from images that are built from repositories."""
+    """Lets a spawner start servers from images that are built from repositories."""
 
     build_timeout = Integer(
         3600,
@@ -107,7 +108,7 @@ class ImageBuilderSpawner(FormChoice):
             # filled in by KubeSpawner, and kept without our choice
             self._get_initialized_profile_list(await self._profiles_now())
             with self._refusals():
-                chosen = selection(self.user_options, self._admin_profiles, self._choice)
+                chosen = self._selection()
                 if isinstance(chosen, Build):
                     self._built = (chosen, await self._wait_for(chosen, view))
                     self._remember(self._built[1].commit)
@@ -134,28 +135,40 @@ class ImageBuilderSpawner(FormChoice):
             await self._pass_gate()
         self._view.admitted.set()
 
+    def _selection(self) -> Selection:
+        return selection(self.user_options, self._admin_profiles, self._choice)
+
     async def _pass_gate(self) -> None:
-        chosen = selection(self.user_options, self._admin_profiles, self._choice)
+        chosen = self._selection()
         if chosen is None:
             return
         known = None
         if self._built is not None and self._same(self._built[0], chosen):
             known = self._built[1]
-        prefix = option(self.config, "ImageBuilder", "image_prefix", "")
         admitted = await admit(
-            chosen, self.image, self._owner, self._side.client, prefix=str(prefix), known=known
+            chosen, self.image, self._owner, self._side.client, prefix=self._prefix, known=known
         )
         if admitted is not None:
             self._start_from(admitted)
+
+    @property
+    def _prefix(self) -> str:
+        """Of the images that the service builds."""
+        return str(option(self.config, "ImageBuilder", "image_prefix", ""))
 
     def _same(self, waited_for: Build, chosen: Selection) -> bool:
         """Whether it is what the hook waited for; the commit was filled in meanwhile."""
         return isinstance(chosen, Build) and chosen.text == waited_for.text
 
     def _start_from(self, admitted: Admitted) -> None:
-        self.image = admitted.image
+        self._use_image(admitted.image)
         if admitted.commit:
             self._remember(admitted.commit)
+        self._image_of_ours = admitted.image
+
+    def _use_image(self, image: str) -> None:
+        """Let the server start from an image of ours, which is pinned."""
+        self.image = image
         secrets = list(self.image_pull_secrets or [])
         names = [each.get("name") if isinstance(each, dict) else each for each in secrets]
         if self.pull_secret and self.pull_secret not in names:
@@ -168,7 +181,6 @@ class ImageBuilderSpawner(FormChoice):
                 **self.extra_container_config,
                 policy: "FallbackToLogsOnError",
             }
-        self._image_of_ours = admitted.image
 
     def _remember(self, commit: str) -> None:
         """Save what the ref meant: a restart never moves to a newer commit by itself."""
@@ -181,7 +193,7 @@ class ImageBuilderSpawner(FormChoice):
             self.user.db.commit()
 
     async def start(self) -> Any:
-        """KubeSpawner's own, which ends early where the image turns out to be unusable."""
+        """The spawner's own, which ends early where the image turns out to be unusable."""
         starting = asyncio.ensure_future(maybe_future(super().start()))
         watching = asyncio.ensure_future(self._until_hopeless())
         both = {starting, watching}

@@ -9,25 +9,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from typing import Any, Final
+from typing import Any
 
+from jupyterhub.spawner import Spawner
 from traitlets.config import Config
 from traitlets.log import get_logger
 from traitlets.utils.importstring import import_item
 
 from jupyterhub_imagebuilder.hub.client import ServiceAddress
 from jupyterhub_imagebuilder.hub.config_file import option, service_options
+from jupyterhub_imagebuilder.hub.mixing import mixed
 from jupyterhub_imagebuilder.hub.service import ServiceEntry, ServiceOptions
 from jupyterhub_imagebuilder.hub.shared import HubSide
-from jupyterhub_imagebuilder.hub.spawner import ImageBuilderSpawner
-
-#: What KubeSpawner has, and the choice needs.
-_PROFILE_HOOKS: Final = (
-    "profile_list",
-    "load_user_options",
-    "_get_initialized_profile_list",
-    "_render_options_form",
-)
 
 
 def setup_ui(c: Config) -> None:
@@ -37,17 +30,17 @@ def setup_ui(c: Config) -> None:
     configured one.  Calling it again changes nothing.
 
     :param c: the hub's configuration, with ``c.JupyterHub.spawner_class`` set.
-    :raises ValueError: the spawner has no profiles, or the service's name is taken.
+    :raises ValueError: there is no such spawner class, or the service's name is taken.
     """
     base = _spawner_class(c)
     if getattr(base, "hub_side", None) is not None:
         return
-    mixed = (base,) if issubclass(base, ImageBuilderSpawner) else (ImageBuilderSpawner, base)
+    bases = mixed(base)
     setup = _Setup(c, ServiceOptions(c))
     setup.add_service()
     setup.add_role()
     c.JupyterHub.spawner_class = type(
-        f"ImageBuilder{base.__name__}", mixed, {"hub_side": setup.hub_side, "__module__": __name__}
+        f"ImageBuilder{base.__name__}", bases, {"hub_side": setup.hub_side, "__module__": __name__}
     )
 
 
@@ -156,14 +149,14 @@ def lost(name: str) -> str:
 def _spawner_class(c: Config) -> type:
     configured = option(c, "JupyterHub", "spawner_class")
     found = _imported(configured) if isinstance(configured, str) else configured
-    if not isinstance(found, type) or not all(hasattr(found, hook) for hook in _PROFILE_HOOKS):
-        now = "not set" if configured is None else f"{configured!r}"
-        raise ValueError(
-            f"c.JupyterHub.spawner_class is {now}, but images are built for KubeSpawner's profiles:"
-            ' write c.JupyterHub.spawner_class = "kubespawner.KubeSpawner" (or a class derived '
-            "from it) before setup_ui(c)."
-        )
-    return found
+    if isinstance(found, type) and issubclass(found, Spawner):
+        return found
+    now = "not set" if configured is None else f"{configured!r}"
+    raise ValueError(
+        f"c.JupyterHub.spawner_class is {now}, but has to be a spawner before setup_ui(c): "
+        'write c.JupyterHub.spawner_class = "kubespawner.KubeSpawner" (or "docker", or a class '
+        "of your own)."
+    )
 
 
 def _imported(name: str) -> object:

@@ -159,3 +159,27 @@ async def test_what_nobody_follows_is_looked_for_each_minute(executors, assembly
     task.cancel()
     assert [after - before for before, after in itertools.pairwise(looks)] == [60.0, 60.0]
     await parts.close()
+
+
+@pytest.mark.parametrize("prefix", ["team/hub-", "hub-", "registry/team/"])
+async def test_without_a_registry_the_executor_has_to_keep_the_images(assembly, prefix):
+    parts = assembly(image_prefix=prefix)
+    with pytest.raises(ConfigurationError, match="has to begin with the host"):
+        await parts.start(pytest.fail)
+    await parts.close()
+
+
+class Images:
+    async def check(self):
+        pass
+
+
+class Engine(Executor):
+    images = Images()
+
+
+async def test_an_executor_that_keeps_the_images_needs_no_registry(assembly):
+    parts = assembly(image_prefix="imagebuilder/", executor_class=f"{__name__}.Engine")
+    await parts.start(pytest.fail)
+    assert parts.probes["registry"] == Engine.images.check
+    await parts.close()

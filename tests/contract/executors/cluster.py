@@ -135,6 +135,8 @@ class Engine:
 class ClusterHarness:
     """The Kubernetes executor on the real thing, with a hub's rights and no more."""
 
+    pushes = True
+
     def __init__(self, engine: Engine, kubeconfig: Path, **settings) -> None:
         self.executor = KubernetesExecutor(
             clock=SystemClock(),

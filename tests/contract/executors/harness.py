@@ -9,8 +9,10 @@ from jupyterhub_imagebuilder.builds.model import BuildRequest
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.ports import Claim, Executor
 from jupyterhub_imagebuilder.errors import BuildFailed
+from jupyterhub_imagebuilder.executors.docker.executor import DockerExecutor
 from jupyterhub_imagebuilder.executors.kubernetes.executor import KubernetesExecutor
 from tests.fakes.executor import GOOD, ScriptedExecutor
+from tests.unit.executors.docker.fake_engine import FakeEngine
 from tests.unit.executors.kubernetes.clock import ManualClock, settle
 from tests.unit.executors.kubernetes.fake_api import FakeKubernetes
 from tests.unit.executors.requests import make_request
@@ -20,6 +22,7 @@ WHY = "No matching distribution found for this-package-does-not-exist-0001"
 
 class Harness(Protocol):
     executor: Executor
+    pushes: bool  #: images go to a registry
 
     def request(self, repository: str) -> BuildRequest:
         """A request for ``hello`` (goes through), ``broken`` (fails) or ``slow``."""
@@ -30,6 +33,8 @@ class Harness(Protocol):
 
 class ScriptedHarness:
     """The fake that unit tests of the domain use."""
+
+    pushes = True
 
     def __init__(self) -> None:
         self.executor = ScriptedExecutor(manual=True)
@@ -51,6 +56,8 @@ class ScriptedHarness:
 
 class FakeKubernetesHarness:
     """The Kubernetes executor over a Kubernetes in memory."""
+
+    pushes = True
 
     def __init__(self) -> None:
         self.api = FakeKubernetes()
@@ -75,6 +82,36 @@ class FakeKubernetesHarness:
             self.api.log(name, '{"message": "#9 pushing a:b with docker", "phase": "building"}')
             self.api.finish(name)
         await asyncio.sleep(0)
+
+
+class FakeEngineHarness:
+    """The Docker executor over an engine in memory."""
+
+    pushes = True
+
+    def __init__(self) -> None:
+        self.engine = FakeEngine("repo2docker:1")
+        self.executor = DockerExecutor(
+            clock=ManualClock(), engine=self.engine, build_image="repo2docker:1", tidy=False
+        )
+
+    def request(self, repository: str) -> BuildRequest:
+        return make_request(f"git://example.org/{repository}")
+
+    async def play(self, claim: Claim) -> None:
+        name = claim.request.name
+        await settle()
+        self.engine.log(
+            name,
+            '{"message": "Cloning into ...\\n", "phase": "fetching"}',
+            '{"message": "#6 [2/2] RUN pip\\n", "phase": "building"}',
+        )
+        if claim.request.spec.repository.endswith("broken"):
+            self.engine.log(name, f'{{"message": "ERROR: {WHY}", "phase": "building"}}')
+            self.engine.finish(name, code=1)
+        else:
+            self.engine.log(name, '{"message": "#9 pushing a:b with docker", "phase": "building"}')
+            self.engine.finish(name)
 
 
 PHASES = [Phase.FETCHING, Phase.BUILDING, Phase.PUSHING]

@@ -9,12 +9,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from jupyterhub.spawner import LocalProcessSpawner
+from dockerspawner import DockerSpawner, SwarmSpawner, SystemUserSpawner
+from jupyterhub.spawner import LocalProcessSpawner, SimpleLocalProcessSpawner
 from kubespawner import KubeSpawner
+from traitlets import Unicode
 from traitlets.config import Config
 
 from jupyterhub_imagebuilder.hub import state
 from jupyterhub_imagebuilder.hub.config_file import option, service_options
+from jupyterhub_imagebuilder.hub.docker import DockerServers
+from jupyterhub_imagebuilder.hub.servers import ImageServers, ProcessServers
 from jupyterhub_imagebuilder.hub.spawner import ImageBuilderSpawner
 from jupyterhub_imagebuilder.hub.ui import setup_ui
 
@@ -161,13 +165,60 @@ def test_the_spawner_is_derived_from_the_configured_one(c, configured):
     assert copy.deepcopy(derived) is derived
 
 
-@pytest.mark.parametrize("configured", [None, LocalProcessSpawner, "simple", "no.such.Class"])
-def test_a_spawner_without_profiles_is_refused_with_a_sentence(c, configured):
+class WithImage(LocalProcessSpawner):
+    """As other projects have them."""
+
+    image = Unicode("default/image:1")
+
+
+@pytest.mark.parametrize(
+    ("configured", "base", "front"),
+    [
+        ("docker", DockerSpawner, DockerServers),
+        ("dockerspawner.DockerSpawner", DockerSpawner, DockerServers),
+        (DockerSpawner, DockerSpawner, DockerServers),
+        ("docker-swarm", SwarmSpawner, DockerServers),
+        ("docker-system-user", SystemUserSpawner, DockerServers),
+        (WithImage, WithImage, ImageServers),
+        ("simple", SimpleLocalProcessSpawner, ProcessServers),
+        (LocalProcessSpawner, LocalProcessSpawner, ProcessServers),
+    ],
+)
+def test_other_spawners_get_kubespawners_profiles(c, configured, base, front):
+    c.JupyterHub.spawner_class = configured
+    setup_ui(c)
+    derived = c.JupyterHub.spawner_class
+    assert derived.__mro__[1] is front
+    assert issubclass(derived, ImageBuilderSpawner)
+    assert issubclass(derived, base)
+    assert derived._load_profile is KubeSpawner._load_profile
+    assert not issubclass(derived, KubeSpawner)
+    setup_ui(c)
+    assert c.JupyterHub.spawner_class is derived
+
+
+def test_nothing_is_mixed_into_kubespawner_that_was_not_before(c):
+    setup_ui(c)
+    ours = [
+        cls.__name__
+        for cls in c.JupyterHub.spawner_class.__mro__
+        if cls.__module__.startswith("jupyterhub_imagebuilder") and cls.__mro__[1:]
+    ]
+    assert ours == ["ImageBuilderKubeSpawner", "ImageBuilderSpawner", "FormChoice"]
+
+
+class MixedByHand(ImageBuilderSpawner, DockerSpawner):
+    """As it goes with KubeSpawner only."""
+
+
+@pytest.mark.parametrize("configured", [None, "no.such.Class", dict, MixedByHand])
+def test_what_cannot_spawn_is_refused_with_a_sentence(c, configured):
     del c.JupyterHub["spawner_class"]
     if configured is not None:
         c.JupyterHub.spawner_class = configured
     with pytest.raises(ValueError, match=r"c\.JupyterHub.spawner_class"):
         setup_ui(c)
+    assert "services" not in c.JupyterHub
 
 
 def test_an_image_builder_that_runs_on_its_own(c):
@@ -202,12 +253,14 @@ def test_only_what_is_needed_is_passed_on(c, monkeypatch):
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     monkeypatch.setenv("POD_IP", "10.1.2.3")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/engine.sock")
     monkeypatch.setenv("CONFIGPROXY_AUTH_TOKEN", "secret")
     setup_ui(c)
     entry = service_of(c)
     assert entry["url"] == "http://10.1.2.3:8586"
     assert entry["environment"]["KUBERNETES_SERVICE_HOST"] == "10.0.0.1"
     assert entry["environment"]["HTTPS_PROXY"] == "http://proxy"
+    assert entry["environment"]["DOCKER_HOST"] == "unix:///run/engine.sock"
     assert "secret" not in str(entry)
     monkeypatch.setenv("POD_IP", "fd00::1")
     assert service_of(c)["url"] == "http://[fd00::1]:8586"

@@ -1,0 +1,127 @@
+"""A build as a container, and back: what its labels say is enough to adopt it.  Pure.
+
+Source of the format: Docker Engine API 1.41, ``POST /containers/create`` and the answers of
+``GET /containers/json`` and ``GET /containers/{id}/json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from jupyterhub_imagebuilder.builds.model import BuildRequest
+from jupyterhub_imagebuilder.builds.ports import Claim, ClaimState
+from jupyterhub_imagebuilder.executors import carried, repo2docker
+from jupyterhub_imagebuilder.executors.docker.engine import Json
+
+#: Of every container and image of ours; the value tells image builders of one engine apart.
+INSTANCE = carried.PREFIX + "instance"
+#: Of a container: its identity.
+UID = carried.PREFIX + "uid"
+#: Of an image: the name that it was built under.
+IMAGE = carried.PREFIX + "image"
+#: Where the push credentials are put in the container.
+CREDENTIALS = "/imagebuilder/config.json"
+
+_ENGINE_SOCKET = "/var/run/docker.sock"
+_RUNNING = frozenset({"created", "running", "paused", "restarting"})
+_LEAVING = frozenset({"removing", "dead"})
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSettings:
+    """What all containers of builds have in common; the executor's traits say what each is for."""
+
+    build_image: str
+    instance: str
+    engine_socket: str
+    deadline: int = 7200
+    engine_wait: int = 60
+    memory: int = 0
+    cpus: float = 0.0
+    network: str = ""
+    extra_env: Mapping[str, str] = field(default_factory=dict)
+    buildx_args: Sequence[str] = ()
+    repo2docker_extra_args: Sequence[str] = ()
+
+
+def build_container(request: BuildRequest, settings: ContainerSettings, uid: str) -> Json:
+    """The container that carries out a build.
+
+    :param uid: its identity; the engine's own id is known only when the image is there.
+    """
+    environment = {
+        **settings.extra_env,
+        "DOCKER_HOST": f"unix://{_ENGINE_SOCKET}",
+        "DOCKER_CONFIG": CREDENTIALS.rpartition("/")[0],
+        "IMAGEBUILDER_ENGINE_WAIT": str(settings.engine_wait),
+        "IMAGEBUILDER_DEADLINE": str(settings.deadline),
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {
+        "Image": settings.build_image,
+        # -I: nothing in the image's working directory may stand in for the standard library
+        "Entrypoint": ["python3", "-I", "-c", carried.program()],
+        "Cmd": repo2docker.arguments(
+            request,
+            buildx_args=settings.buildx_args,
+            extra_args=[*_labels(request, settings), *settings.repo2docker_extra_args],
+        ),
+        "Env": [f"{name}={value}" for name, value in environment.items()],
+        "Labels": {
+            **carried.write_request(request),
+            INSTANCE: settings.instance,
+            UID: uid,
+        },
+        "HostConfig": _host(settings),
+    }
+
+
+def read_claim(container: Json) -> Claim | None:
+    """The build that a container is for, listed or inspected; None when it does not say."""
+    labels = container.get("Labels") or (container.get("Config") or {}).get("Labels") or {}
+    name = container.get("Name") or next(iter(container.get("Names") or ()), "")
+    request = carried.read_request(name.removeprefix("/"), labels)
+    uid = labels.get(UID)
+    if request is None or not uid:
+        return None
+    state = ClaimState.RUNNING if status(container) in _RUNNING else ClaimState.FINISHED
+    return Claim(request, uid, state)
+
+
+def status(container: Json) -> str:
+    """The engine's word for its state."""
+    state = container.get("State") or ""
+    return str(state.get("Status") or "") if isinstance(state, dict) else str(state)
+
+
+def leaving(container: Json) -> bool:
+    """Whether it is being removed."""
+    return status(container) in _LEAVING
+
+
+def _labels(request: BuildRequest, settings: ContainerSettings) -> list[str]:
+    """Arguments that mark the image as ours."""
+    return ["--label", f"{INSTANCE}={settings.instance}", "--label", f"{IMAGE}={request.image}"]
+
+
+def _host(settings: ContainerSettings) -> Json:
+    host: Json = {
+        # the socket alone, as its folder may hold those of others; a mount, not a "bind": that
+        # one would make a folder where there is no socket
+        "Mounts": [
+            {"Type": "bind", "Source": settings.engine_socket, "Target": _ENGINE_SOCKET},
+        ],
+        # whatever the engine's default is, this one can be read back
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "20m", "max-file": "3"}},
+        "RestartPolicy": {"Name": "no"},
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+    }
+    if settings.memory:
+        host |= {"Memory": settings.memory, "MemorySwap": settings.memory}
+    if settings.cpus:
+        host["NanoCpus"] = int(settings.cpus * 1e9)
+    if settings.network:
+        host["NetworkMode"] = settings.network
+    return host

@@ -1,0 +1,31 @@
+"""The engine as the place where images are kept, for a machine without a registry."""
+
+from __future__ import annotations
+
+from jupyterhub_imagebuilder.builds.model import ImageName
+from jupyterhub_imagebuilder.errors import RegistryUnavailable
+from jupyterhub_imagebuilder.executors.docker.engine import Engine, EngineError
+
+_AWAY = "The container engine, which keeps the images, does not answer; please try again."
+
+
+class EngineImages:
+    """:class:`builds.ports.Registry`, answered by the engine: an image's id is its digest."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def digest(self, image: ImageName, *, fresh: bool = False) -> str | None:  # noqa: ARG002
+        """The id of the image with that name; nothing is remembered, each answer is fresh."""
+        try:
+            found = await self._engine.inspect_image(str(image))
+        except EngineError as error:
+            raise RegistryUnavailable(_AWAY) from error
+        return str(found["Id"]) if found else None
+
+    async def check(self) -> None:
+        """Return when the engine answers."""
+        try:
+            await self._engine.ping()
+        except EngineError as error:
+            raise RegistryUnavailable(_AWAY) from error

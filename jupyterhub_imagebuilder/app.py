@@ -56,9 +56,9 @@ class ImageBuilder(Application):
     image_prefix = Unicode(
         help="""
         Registry and start of the repository of all images, such as
-        `registry.example.org/team/` or `registry.example.org:5000/team/hub-`. Required. With
-        `DockerExecutor` it may do without a registry, as in `imagebuilder/`: images stay in the
-        engine then.
+        `registry.example.org/team/` or `registry.example.org:5000/team/hub-`. Required on
+        Kubernetes. With the executor `docker` it may do without a registry: images stay in the
+        engine then. A hub whose spawner is not KubeSpawner has `imagebuilder/` as its default.
         """
     ).tag(config=True)
 
@@ -130,8 +130,11 @@ class ImageBuilder(Application):
     ).tag(config=True)
 
     executor_class = Unicode(
-        "jupyterhub_imagebuilder.executors.kubernetes.executor.KubernetesExecutor",
-        help="Import string of the class that carries out builds.",
+        "kubernetes",
+        help="""
+        Where builds are carried out: `kubernetes`, `docker` (one machine), or the import string of
+        a class. A hub whose spawner is not KubeSpawner has `docker` as its default.
+        """,
     ).tag(config=True)
 
     provider_classes = List(
@@ -271,9 +274,10 @@ class ImageBuilder(Application):
     def emit_help(self, classes: bool = False) -> Iterator[str]:  # noqa: FBT001, FBT002
         """The text of ``--help`` and, with the adapters' settings, of ``--help-all``."""
         if classes:
-            adapters = [self.executor_class, *self.provider_classes, REGISTRY_CLASS]
+            executor = configuration.imported_executor(self.executor_class)
+            adapters = [*self.provider_classes, REGISTRY_CLASS]
             imported = [configuration.imported(name, "ImageBuilder") for name in adapters]
-            self.classes = [type(self), *imported]
+            self.classes = [type(self), executor, *imported]
         yield from super().emit_help(classes)
 
     def initialize(self, argv: list[str] | None = None) -> None:

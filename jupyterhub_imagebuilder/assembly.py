@@ -166,9 +166,7 @@ class Assembly:
         self._closers.clear()
 
     def _classes(self) -> _Classes:
-        executor = configuration.imported(
-            self._plan.executor_class, "c.ImageBuilder.executor_class"
-        )
+        executor = configuration.imported_executor(self._plan.executor_class)
         if executor.__module__.startswith(_SLOW_PACKAGE):
             # it imports this when it is made, which happens in the loop
             configuration.imported(_SLOW_CLIENT, "c.ImageBuilder.executor_class")

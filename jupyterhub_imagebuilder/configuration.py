@@ -25,6 +25,11 @@ SECTIONS = frozenset(
     }
 )
 
+#: Short names for `c.ImageBuilder.executor_class`.
+_EXECUTORS = {
+    "docker": "jupyterhub_imagebuilder.executors.docker.executor.DockerExecutor",
+    "kubernetes": "jupyterhub_imagebuilder.executors.kubernetes.executor.KubernetesExecutor",
+}
 _EXECUTOR = "KubernetesExecutor"
 #: Options that BinderHub's admins know, and ours.  Empty: nothing has to be set here.
 _BINDERHUB = {
@@ -130,6 +135,14 @@ def imported(name: str, option: str) -> Any:
         raise ConfigurationError(
             f"{option} names {name}, which cannot be imported: {error or type(error).__name__}."
         ) from error
+
+
+def imported_executor(name: str) -> Any:
+    """The executor of that short name or import string.
+
+    :raises ConfigurationError: there is none.
+    """
+    return imported(_EXECUTORS.get(name, name), "c.ImageBuilder.executor_class")
 
 
 def _check_options(section: str, values: Config, known: Collection[str]) -> None:

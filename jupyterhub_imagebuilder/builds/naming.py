@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 
 from jupyterhub_imagebuilder.builds.model import ImageName, ResolvedRef
 
+#: What images are named that stay in the engine which builds them: there is no registry in it.
+IMAGES_OF_THE_ENGINE = "imagebuilder/"
+
 #: Longest name of an image's repository, without the registry's host: the limit that registries
 #: share (distribution spec: 255 with the host).
 _REPOSITORY_LIMIT = 180

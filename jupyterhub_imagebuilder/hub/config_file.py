@@ -6,8 +6,10 @@ The format is traitlets' own for configuration in JSON: one object per section
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any, Final
 
 from traitlets.config import Config
@@ -39,13 +41,16 @@ def reified(value: Any) -> Any:
     if isinstance(value, LazyConfigValue):
         return value.get_value([] if _is_list(value) else {})
     if isinstance(value, DeferredConfig):
-        return str(value)
+        return _from_command_line(str(value))
     return value
 
 
-def service_options(config: Config) -> tuple[dict[str, dict[str, Any]], list[str]]:
+def service_options(
+    config: Config, defaults: Mapping[str, str] = MappingProxyType({})
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """The sections that the service reads, as JSON data.
 
+    :param defaults: options of ``c.ImageBuilder`` that this hub has otherwise than the service.
     :returns: the sections, and a sentence for each option that cannot be handed on.
     """
     sections: dict[str, dict[str, Any]] = {}
@@ -60,10 +65,21 @@ def service_options(config: Config) -> tuple[dict[str, dict[str, Any]], list[str
                 refused.append(f"c.{section}.{name} {error}")
             else:
                 sections.setdefault(section, {})[name] = value
+    if defaults:
+        sections["ImageBuilder"] = {**defaults, **sections.get("ImageBuilder", {})}
     namespace = option(config, "KubeSpawner", "namespace")
     if isinstance(namespace, str) and namespace:
         sections.setdefault("KubernetesExecutor", {}).setdefault("namespace", namespace)
     return sections, refused
+
+
+def _from_command_line(text: str) -> Any:
+    """A value of the command line; traitlets itself waits for the option's type to read it."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return value if isinstance(value, bool | int | float | list | dict) else text
 
 
 class _NotDataError(Exception):

@@ -18,8 +18,6 @@ from jupyterhub_imagebuilder.hub.pod import verdict
 from jupyterhub_imagebuilder.hub.profile import OtherImage
 from jupyterhub_imagebuilder.hub.servers import ImageServers
 
-#: What images are named where no prefix is configured.
-_PREFIX: Final = "imagebuilder/"
 _SERVER: Final = "jupyterhub-singleuser"
 #: The engine's answers for a name that is not there, and for what is no name.
 _NO_SUCH_IMAGE: Final = (404, 400)
@@ -31,11 +29,6 @@ class DockerServers(AllowedImages, Containers, ImageServers):
     """A spawner that makes containers on an engine."""
 
     cmd: Any  # of the classes behind this one
-
-    @property
-    def _prefix(self) -> str:
-        prefix: str = super()._prefix
-        return prefix or _PREFIX
 
     # -- the gate
 

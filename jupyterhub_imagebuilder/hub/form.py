@@ -36,6 +36,14 @@ class FormChoice(Configurable):
         help="Slugs of the profiles that offer to build; empty is all of them.",
     )
 
+    prefill = Unicode(
+        config=True,
+        help="""
+        A repository that the form begins with, as one would write it there: for users who have
+        not started a server yet.  The choice to build is selected then.
+        """,
+    )
+
     # KubeSpawner's, which comes behind this class
     user: Any
     user_options: Any
@@ -90,7 +98,10 @@ class FormChoice(Configurable):
         saved: Any = self.user_options
         render = super()._render_options_form
         try:
-            for options, offers_builds in ((saved, True), ({}, True)):
+            for options, offers_builds in (
+                (saved or self._prefilled(profile_list), True),
+                ({}, True),
+            ):
                 self.user_options, self._offers_builds = options, offers_builds
                 try:
                     return str(render(profile_list))
@@ -101,6 +112,15 @@ class FormChoice(Configurable):
             return str(render(profile_list)) if profile_list else ""
         finally:
             self.user_options, self._offers_builds = saved, True
+
+    def _prefilled(self, profile_list: Any) -> dict[str, Any]:
+        """Options as somebody would have saved them who started from ``prefill``."""
+        profiles = self._get_initialized_profile_list(profile_list) or []
+        offering = [each for each in profiles if self._choice.includes(each)]
+        if not self.prefill or not offering:
+            return {}
+        default_one = next((each for each in offering if each.get("default")), offering[0])
+        return {"profile": default_one["slug"], self._choice.text_key: self.prefill}
 
     async def _profiles_now(self) -> Any:
         profiles = self.profile_list

@@ -21,6 +21,11 @@ _PROFILES: Final = (
 _DOCKER: Final = ("allowed_images", "check_allowed", "create_object", "pull_image", "docker")
 
 
+def is_kubespawner(base: type) -> bool:
+    """Whether a class is KubeSpawner, or has all of it that the choice needs."""
+    return all(hasattr(base, name) for name in _PROFILES)
+
+
 def mixed(base: type) -> tuple[type, ...]:
     """The bases of the class to spawn with.
 
@@ -28,7 +33,7 @@ def mixed(base: type) -> tuple[type, ...]:
     :raises ValueError: ``ImageBuilderSpawner`` is in it already, but not all that it needs.
     """
     ready = issubclass(base, ImageBuilderSpawner)
-    if all(hasattr(base, name) for name in _PROFILES):
+    if is_kubespawner(base):
         return (base,) if ready else (ImageBuilderSpawner, base)
     if ready:
         raise ValueError(

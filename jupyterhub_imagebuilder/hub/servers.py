@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 from traitlets import Unicode
 from traitlets.config import Configurable
 
+from jupyterhub_imagebuilder.builds.naming import IMAGES_OF_THE_ENGINE
+
 
 class ImageServers(Configurable):
     """A spawner that starts what its ``image`` names; how it pulls is its own business."""
@@ -20,6 +22,11 @@ class ImageServers(Configurable):
     # of the classes behind this one
     image: Any
     _image_of_ours: str | None
+
+    @property
+    def _prefix(self) -> str:
+        prefix: str = super()._prefix
+        return prefix or IMAGES_OF_THE_ENGINE
 
     def _use_image(self, image: str) -> None:
         """Let the server start from an image of ours, which is pinned."""

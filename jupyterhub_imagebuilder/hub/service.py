@@ -11,11 +11,12 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from jupyterhub.app import JupyterHub
 from traitlets.config import Config
 from traitlets.log import get_logger
 
@@ -45,31 +46,42 @@ _ALL_INTERFACES: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"
 
 
 class ServiceOptions:
-    """The hub's own view of our options, read from ``c`` whenever it is asked."""
+    """The hub's own view of our options, read from ``c`` whenever it is asked.
 
-    def __init__(self, config: Config) -> None:
+    :param defaults: of ``c.ImageBuilder``, where this hub's are others than the service's.
+    """
+
+    def __init__(self, config: Config, defaults: Mapping[str, str] | None = None) -> None:
         self.config = config
+        self.defaults = defaults or {}
 
     @property
     def name(self) -> str:
         """The service's name."""
-        return str(option(self.config, "ImageBuilder", "service_name", "imagebuilder"))
+        return str(self._given("service_name", "imagebuilder"))
 
     @property
     def url(self) -> str:
         """Where the service listens, as JupyterHub, its proxy and the hub reach it."""
-        return f"http://{_own_address()}:{option(self.config, 'ImageBuilder', 'port', 8586)}"
+        return f"http://{_own_address()}:{self._given('port', 8586)}"
 
     @property
     def state_dir(self) -> Path:
         """Where token and configuration are kept."""
-        wanted = option(self.config, "ImageBuilder", "state_dir") or "imagebuilder"
+        wanted = self._given("state_dir", None) or "imagebuilder"
         return state_dir(Path(wanted).absolute())
 
     @property
     def token(self) -> str:
         """The service's own API token."""
         return service_token(self.state_dir)
+
+    def _given(self, name: str, default: Any) -> Any:
+        value = option(self.config, "ImageBuilder", name, default)
+        if not JupyterHub.initialized():
+            return value
+        # what is on the command line goes before the file, which is all that ``c`` has
+        return option(JupyterHub.instance().cli_config, "ImageBuilder", name, value)
 
 
 class ServiceEntry(dict[str, Any]):
@@ -111,7 +123,7 @@ class ServiceEntry(dict[str, Any]):
             # with what came from the command line, where there is an application
             config = app.config if app is not None else self._options.config
             self._at_start(config)
-            sections, _ = service_options(config)
+            sections, _ = service_options(config, self._options.defaults)
             sections.setdefault("ImageBuilder", {})["state_dir"] = str(path.parent)
             write_private(path, json.dumps(sections, indent=2, sort_keys=True))
         except Exception:  # noqa: BLE001  # logged with its traceback

@@ -16,11 +16,15 @@ from traitlets.config import Config
 from traitlets.log import get_logger
 from traitlets.utils.importstring import import_item
 
+from jupyterhub_imagebuilder.builds.naming import IMAGES_OF_THE_ENGINE
 from jupyterhub_imagebuilder.hub.client import ServiceAddress
 from jupyterhub_imagebuilder.hub.config_file import option, service_options
-from jupyterhub_imagebuilder.hub.mixing import mixed
+from jupyterhub_imagebuilder.hub.mixing import is_kubespawner, mixed
 from jupyterhub_imagebuilder.hub.service import ServiceEntry, ServiceOptions
 from jupyterhub_imagebuilder.hub.shared import HubSide
+
+#: What a hub without Kubernetes need not say; DockerSpawner's side knows the prefix, too.
+_ONE_MACHINE = {"executor_class": "docker", "image_prefix": IMAGES_OF_THE_ENGINE}
 
 
 def setup_ui(c: Config) -> None:
@@ -36,7 +40,7 @@ def setup_ui(c: Config) -> None:
     if getattr(base, "hub_side", None) is not None:
         return
     bases = mixed(base)
-    setup = _Setup(c, ServiceOptions(c))
+    setup = _Setup(c, ServiceOptions(c, None if is_kubespawner(base) else _ONE_MACHINE))
     setup.add_service()
     setup.add_role()
     c.JupyterHub.spawner_class = type(

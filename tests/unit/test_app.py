@@ -52,7 +52,7 @@ def test_alone(started):
     assert not app.managed
     plan = app.plan()
     assert plan.image_prefix == PREFIX
-    assert plan.executor_class.endswith(".KubernetesExecutor")
+    assert plan.executor_class == "kubernetes"
     assert [name.rpartition(".")[2] for name in plan.provider_classes] == [
         "GitHubProvider",
         "GitProvider",

@@ -5,7 +5,13 @@ from traitlets import Unicode
 from traitlets.config import Config, Configurable
 
 from jupyterhub_imagebuilder.app import ImageBuilder
-from jupyterhub_imagebuilder.configuration import ConfigurationError, check, imported, load
+from jupyterhub_imagebuilder.configuration import (
+    ConfigurationError,
+    check,
+    imported,
+    imported_executor,
+    load,
+)
 
 
 class Base(Configurable):
@@ -127,3 +133,20 @@ def test_an_import_string():
 def test_an_import_string_of_nothing(name):
     with pytest.raises(ConfigurationError, match=r"c\.X\.y names"):
         imported(name, "c.X.y")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("docker", "DockerExecutor"),
+        ("kubernetes", "KubernetesExecutor"),
+        ("jupyterhub_imagebuilder.executors.docker.executor.DockerExecutor", "DockerExecutor"),
+    ],
+)
+def test_executors_have_short_names(name, found):
+    assert imported_executor(name).__name__ == found
+
+
+def test_an_executor_that_is_not_there_is_named_with_its_option():
+    with pytest.raises(ConfigurationError, match=r"c.ImageBuilder.executor_class names podman"):
+        imported_executor("podman")

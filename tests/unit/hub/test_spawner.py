@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -230,6 +232,42 @@ async def test_a_left_over_profile_does_no_harm_where_there_are_none(make):
     assert "left-over<b>" not in (await spawner.get_options_form()).partition("<script>")[0]
     spawner = make({"profile": "left-over"}, profiles=None, image="default/image:1")
     assert await spawn(spawner) == "default/image:1"
+
+
+def saved_options(form):
+    """What KubeSpawner's script fills the form in with."""
+    return json.loads(re.search(r"const userOptions = (.*);", form)[1])
+
+
+PROFILES = [
+    {"display_name": "First"},
+    {"display_name": "Second", "default": True},
+    {"display_name": "Third"},
+]
+
+
+@pytest.mark.parametrize(
+    ("profiles", "offering", "slug"),
+    [
+        (ADMINS, [], "only-choice"),
+        (None, [], "server"),
+        (PROFILES, [], "second"),
+        (PROFILES, ["third", "first"], "first"),
+        (PROFILES, ["no-such-profile"], None),
+    ],
+)
+async def test_the_field_begins_with_a_repository(make, profiles, offering, slug):
+    spawner = make(profiles=profiles, prefill="git://h/example")
+    spawner.profiles = offering
+    form = await spawner.get_options_form()
+    assert saved_options(form) == ({"profile": slug, TEXT: "git://h/example"} if slug else {})
+    assert spawner.user_options == {}
+
+
+async def test_who_has_chosen_before_finds_that_in_the_field(make):
+    options = {"profile": "second", TEXT: "git://h/own"}
+    form = await make(options, prefill="git://h/example").get_options_form()
+    assert saved_options(form) == options
 
 
 async def test_a_template_can_dump_the_profiles(make):

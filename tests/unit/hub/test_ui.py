@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from dockerspawner import DockerSpawner, SwarmSpawner, SystemUserSpawner
+from jupyterhub.app import JupyterHub
 from jupyterhub.spawner import LocalProcessSpawner, SimpleLocalProcessSpawner
 from kubespawner import KubeSpawner
 from traitlets import Unicode
@@ -23,6 +24,7 @@ from jupyterhub_imagebuilder.hub.spawner import ImageBuilderSpawner
 from jupyterhub_imagebuilder.hub.ui import setup_ui
 
 SCOPE = "access:services!service=imagebuilder"
+ONE_MACHINE = {"executor_class": "docker", "image_prefix": "imagebuilder/"}
 
 
 @pytest.fixture
@@ -312,6 +314,53 @@ def test_the_applications_own_configuration_goes_first(c):
     write = service_of(c)["environment"]["IMAGEBUILDER_CONFIG_FILE"]
     path = Path(write(hub_spawner(from_the_command_line)))
     assert json.loads(path.read_text())["ImageBuilder"]["image_prefix"] == "cli.test/"
+
+
+@pytest.mark.parametrize(
+    ("spawner", "given", "expected"),
+    [
+        ("docker", {}, ONE_MACHINE),
+        ("simple", {"image_prefix": "r.test/x/"}, {**ONE_MACHINE, "image_prefix": "r.test/x/"}),
+        ("docker", {"executor_class": "a.B"}, {**ONE_MACHINE, "executor_class": "a.B"}),
+        (KubeSpawner, {}, {}),
+    ],
+)
+def test_without_kubernetes_the_two_lines_are_enough(c, spawner, given, expected):
+    c.JupyterHub.spawner_class = spawner
+    setup_ui(c)
+    c.ImageBuilder.update(given)
+    write = service_of(c)["environment"]["IMAGEBUILDER_CONFIG_FILE"]
+    written = json.loads(Path(write(hub_spawner())).read_text())["ImageBuilder"]
+    del written["state_dir"]
+    assert written == expected
+
+
+@pytest.fixture
+def command_line(monkeypatch):
+    """A JupyterHub that was given options on its command line."""
+    JupyterHub.clear_instance()
+    app = JupyterHub.instance()
+    yield app.parse_command_line
+    JupyterHub.clear_instance()
+
+
+def test_options_of_the_command_line_go_before_the_files(c, command_line, tmp_path):
+    command_line([
+        "--ImageBuilder.port=9998",
+        "--ImageBuilder.service_name=1builder",
+        f"--ImageBuilder.state_dir={tmp_path / 'other'}",
+        "--ImageBuilder.authenticate_metrics=False",
+    ])  # fmt: skip
+    c.ImageBuilder.port = 9999
+    setup_ui(c)
+    entry = service_of(c)
+    assert (entry["name"], entry["url"]) == ("1builder", "http://127.0.0.1:9998")
+    c.merge(JupyterHub.instance().cli_config)
+    path = Path(entry["environment"]["IMAGEBUILDER_CONFIG_FILE"](hub_spawner(c)))
+    assert path == tmp_path / "other" / "config.json"
+    written = json.loads(path.read_text())["ImageBuilder"]
+    assert (written["port"], written["authenticate_metrics"]) == (9998, False)
+    assert written["service_name"] == "1builder"
 
 
 def a_function():

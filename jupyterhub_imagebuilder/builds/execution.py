@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +56,7 @@ class Execution:
     :param claim: what the executor has of it already; None where it has yet to begin.
     :param linger: seconds for which the pod of what was built stays.
     :param after: removes what an earlier build of that name left; it is waited for.
+    :param settled: whether a pod, by its UID, was seen through here.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Execution:
         observer: BuildObserver,
         linger: float,
         after: asyncio.Task[None] | None = None,
+        settled: Callable[[str], bool],
     ) -> None:
         self.build = build
         self.claim = claim  #: what has to be removed when it is over
@@ -82,6 +84,7 @@ class Execution:
         self._clock = clock
         self._observer = observer
         self._after = after
+        self._settled = settled
         # what another process has built can be met as a pod or, later, in the registry
         self._answer_age = min(_ANSWER_AGE, linger / 2)
         # the push said that it is done, or may have said so while nobody looked
@@ -243,20 +246,28 @@ class Execution:
         return True
 
     async def _result_of(self, claim: Claim) -> str | None:
-        """The digest of what a build that is over made; None when it failed.
+        """The digest of what a build that is over made; None where it has to be done again.
 
-        One that succeeded may have an image that the registry does not show yet.
+        One that succeeded may have an image that the registry does not show yet; one that was
+        seen through here has none because somebody removed it since.
         """
         image = self.build.request.image
         digest = await self._registry.digest(image, fresh=True)
-        if digest is not None:
+        if digest is not None or self._settled(claim.uid) or not await self._succeeded(claim):
             return digest
+        try:
+            return await readback.confirmed(
+                self._registry, image, self._clock, self._patience.confirm
+            )
+        except BuildFailed:
+            return None
+
+    async def _succeeded(self, claim: Claim) -> bool:
         async with aclosing(self._executor.follow(claim)) as observations:
             async for observation in observations:
-                if isinstance(observation, Ended) and observation.error is None:
-                    limit = self._patience.confirm
-                    return await readback.confirmed(self._registry, image, self._clock, limit)
-        return None
+                if isinstance(observation, Ended):
+                    return observation.error is None
+        return False
 
     async def _see_through(self, claim: Claim) -> None:
         """Follow the build to its end, or to the moment from which the registry has its image."""

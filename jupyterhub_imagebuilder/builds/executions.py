@@ -77,6 +77,7 @@ class Executions:
             observer=self._observer,
             linger=self._linger,
             after=self._removals.get(build.request.name),
+            settled=self.is_settled,
         )
         self._running[build.request.key] = execution
         self._spawn(self._carry_out(execution), build.request.name)

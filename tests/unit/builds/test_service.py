@@ -236,6 +236,35 @@ async def test_a_failed_build_that_lingers_is_removed_and_built_again(world):
     assert len(world.executor.created) == 1
 
 
+async def test_an_image_that_was_removed_behind_our_back_is_built_again_at_once(world):
+    """What built it lingers still, and says that all went well."""
+    world.clock = LongWaits()
+    world.settings = {"linger": 3600.0}
+    service = world.service()
+    first = await service.request(REPO, ALICE)
+    await end(first)
+    await settle()
+    del world.registry.images[first.request.image]
+    asked = len(world.registry.asked)
+    second = await service.request(REPO, ALICE)
+    assert (await end(second)).phase is Phase.BUILT
+    assert len(world.executor.created) == 2
+    assert len(world.registry.asked) - asked <= 4
+
+
+async def test_a_finished_build_of_another_process_whose_image_never_appears_is_done_again(world):
+    service = world.service()
+    world.executor.admit.clear()
+    build = await service.request(REPO, ALICE)
+    await settle()
+    theirs = world.executor.put(build.request)
+    world.executor.unpushed.add(theirs.uid)
+    theirs.end()
+    world.executor.admit.set()
+    assert (await end(build)).phase is Phase.BUILT
+    assert len(world.executor.created) == 1
+
+
 async def two_builds(world, **settings):
     """One that runs, and one that waits for its turn."""
     world.settings = {"limits": QueueLimits(running=1), **settings}

@@ -26,10 +26,15 @@ class PushingExecutor(ScriptedExecutor):
 
     registry: FakeRegistry
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.unpushed: set[str] = set()  #: UIDs of builds whose images are not there
+
     async def follow(self, claim, mark=None):
         async with aclosing(super().follow(claim, mark)) as observations:
             async for observation in observations:
-                if getattr(observation, "error", BuildFailed) is None:
+                built = getattr(observation, "error", BuildFailed) is None
+                if built and claim.uid not in self.unpushed:
                     self.registry.images[claim.request.image] = f"sha256:{claim.request.key}"
                 yield observation
 

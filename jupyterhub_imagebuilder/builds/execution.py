@@ -143,7 +143,8 @@ class Execution:
         self.build.observe(PhaseChanged(Phase.WAITING, sentence), self._clock.now())
 
     def _hold(self, claim: Claim) -> None:
-        self.build.hold(claim.uid)
+        if claim.there:
+            self.build.hold(claim.uid)
         self._observer.claimed(self.build.request, claim.state)
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
@@ -275,6 +276,7 @@ class Execution:
             async for observation in observations:
                 match observation:
                     case Checkpoint():
+                        self.build.hold(claim.uid)
                         self.build.checkpoint(observation.mark)
                         continue
                     case Pushed():

@@ -91,6 +91,8 @@ class Claim:
     request: BuildRequest  #: as it was first asked for; its id may differ from the caller's
     uid: str  #: identity of the pod (or container): every action names it, never the name alone
     state: ClaimState
+    #: whether another process would find it; where not, what it did is lost with this one
+    there: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ in it can build.  Standard library only, Python 3.9 and later.  Arguments are re
 
 Environment: ``DOCKER_HOST`` (``unix://…``), ``IMAGEBUILDER_ENGINE_WAIT`` (seconds),
 ``IMAGEBUILDER_LINGER`` (seconds), ``IMAGEBUILDER_TERMINATION_LOG`` (a path),
-``IMAGEBUILDER_DEADLINE`` (seconds that repo2docker may take; none: for ever).
+``IMAGEBUILDER_DEADLINE`` (seconds that repo2docker may take; none: for ever),
+``IMAGEBUILDER_LOG_LIMIT`` (bytes of its output that are passed on; none: all).
 Exit code: repo2docker's own, 69 where the engine does not answer, 124 where the deadline passed.
 """
 
@@ -34,9 +35,35 @@ MESSAGE_LIMIT = 4000
 #: The first line of each log.  Who reads a log from its beginning and does not find it there knows
 #: that the node has moved lines away already.
 FIRST_LINE = "imagebuilder: the log of this build begins here"
-#: The Git provider alone: others ask servers of their own before it is Git's turn.
+#: Stands where the log was cut; the last words come behind it.
+CUT = "imagebuilder: this log is too long, what follows is left out"
+#: The Git provider alone: others ask servers of their own before it is Git's turn.  And no link of
+#: a repository may lead to what is this container's own: repo2docker quotes what it reads, and the
+#: credentials for the registry would stand in the log.
 CONFIG = """\
-from repo2docker.contentproviders import Git
+import os
+from repo2docker import contentproviders
+
+def foreign(root):
+    for folder, folders, files in os.walk(root):
+        for path in (os.path.join(folder, name) for name in folders + files):
+            if os.path.islink(path):
+                target = os.path.realpath(path)
+                # programs are no secret; many have an environment of Python's in their repository
+                if (target + "/").startswith((root + "/", "/usr/")):
+                    continue
+                # what a process says of itself may be there at another time
+                if os.path.exists(target) or target.startswith("/proc/"):
+                    yield os.path.relpath(path, root)
+
+class Git(contentproviders.Git):
+    def fetch(self, spec, output_dir, yield_output=False):
+        yield from super().fetch(spec, output_dir, yield_output=yield_output)
+        for path in foreign(os.path.realpath(output_dir)):
+            raise ValueError(
+                f"{path!r} is a link to a file outside of the repository, which is not allowed."
+            )
+
 c.Repo2Docker.content_providers = [Git]
 """
 
@@ -93,8 +120,34 @@ def write_all(data: bytes) -> None:
         data = data[os.write(1, data) :]
 
 
+class Log:
+    """Standard output, for so many bytes.
+
+    :param room: about so many; what is begun is ended.
+    """
+
+    def __init__(self, room: float) -> None:
+        self._room = room
+
+    def write(self, data: bytes) -> None:
+        """Pass output on while there is room."""
+        if self._room > 0:
+            write_all(data)
+            self._room -= len(data)
+            if self._room <= 0:
+                write_all(f"\n{CUT}\n".encode())
+
+    def end(self, words: bytes) -> None:
+        """Say the last words, where they were left out."""
+        if self._room <= 0:
+            write_all(words + b"\n")
+
+
 def pump(
-    process: subprocess.Popen[bytes], lines: collections.deque[bytes], limit: float = float("inf")
+    process: subprocess.Popen[bytes],
+    lines: collections.deque[bytes],
+    log: Log,
+    limit: float = float("inf"),
 ) -> bool:
     """Pass the output on until it ends, and keep the last lines; False where time ran out.
 
@@ -120,7 +173,7 @@ def pump(
         chunk = os.read(pipe, 65536)
         if not chunk:
             break
-        write_all(chunk)
+        log.write(chunk)
         *complete, rest = (rest + chunk).split(b"\n")
         lines.extend(complete)
     if rest:
@@ -144,12 +197,16 @@ def run(arguments: list[str]) -> tuple[int, bytes]:
         signal.signal(signal.SIGTERM, lambda signum, _: process.send_signal(signum))
         lines: collections.deque[bytes] = collections.deque(maxlen=200)
         limit = float(os.environ.get("IMAGEBUILDER_DEADLINE") or "inf")
-        if not pump(process, lines, limit):
+        log = Log(float(os.environ.get("IMAGEBUILDER_LOG_LIMIT") or "inf"))
+        in_time = pump(process, lines, log, limit)
+        if not in_time:
             process.kill()
-            process.wait()
-            return TIMED_OUT, last_words(lines)
         code = process.wait()
-    return (code if code >= 0 else 128 - code), last_words(lines)
+    words = last_words(lines)
+    log.end(words)
+    if not in_time:
+        return TIMED_OUT, words
+    return (code if code >= 0 else 128 - code), words
 
 
 def main() -> int:

@@ -34,7 +34,7 @@ from jupyterhub_imagebuilder.executors.kubernetes.client import KubernetesClient
 from jupyterhub_imagebuilder.executors.kubernetes.executor import KubernetesExecutor
 
 #: Fills a line up to a length that is usual in the log of a build.
-_REST = " Get:42 http://deb.debian.org/debian bookworm/main amd64 libexample 1.2.3-4 [123 kB]"
+_REST = " Get:42 http://mirror.example.org/debian bookworm/main amd64 libexample 1.2.3-4 [123 kB]"
 
 
 def stamp() -> int:

@@ -23,6 +23,8 @@ TESTS = [name for name in vars(suite) if name.startswith("test_")]
 class Harness:
     """See ``tests/contract/executors/harness.py``; these builds take their course by themselves."""
 
+    pushes = True
+
     def __init__(self) -> None:
         self.cluster = Cluster(_program)
         self.executor = KubernetesExecutor(

@@ -24,6 +24,8 @@ IMAGE = carried.PREFIX + "image"
 CREDENTIALS = "/imagebuilder/config.json"
 
 _ENGINE_SOCKET = "/var/run/docker.sock"
+#: Bytes of log that a build may write.
+_LOG_LIMIT = 100 * 2**20
 _RUNNING = frozenset({"created", "running", "paused", "restarting"})
 _LEAVING = frozenset({"removing", "dead"})
 
@@ -56,6 +58,7 @@ def build_container(request: BuildRequest, settings: ContainerSettings, uid: str
         "DOCKER_CONFIG": CREDENTIALS.rpartition("/")[0],
         "IMAGEBUILDER_ENGINE_WAIT": str(settings.engine_wait),
         "IMAGEBUILDER_DEADLINE": str(settings.deadline),
+        "IMAGEBUILDER_LOG_LIMIT": str(_LOG_LIMIT),
         "PYTHONUNBUFFERED": "1",
     }
     return {
@@ -77,8 +80,22 @@ def build_container(request: BuildRequest, settings: ContainerSettings, uid: str
     }
 
 
+def is_build(container: Json) -> bool:
+    """Whether a container, listed or inspected, is one that builds: it has the engine's socket.
+
+    Its labels do not say: a container inherits those of its image, and those of a user's server
+    are what the author of a Dockerfile likes.
+    """
+    return any(
+        mount.get("Type") == "bind" and mount.get("Destination") == _ENGINE_SOCKET
+        for mount in container.get("Mounts") or ()
+    )
+
+
 def read_claim(container: Json) -> Claim | None:
     """The build that a container is for, listed or inspected; None when it does not say."""
+    if not is_build(container):
+        return None
     labels = container.get("Labels") or (container.get("Config") or {}).get("Labels") or {}
     name = container.get("Name") or next(iter(container.get("Names") or ()), "")
     request = carried.read_request(name.removeprefix("/"), labels)
@@ -112,8 +129,9 @@ def _host(settings: ContainerSettings) -> Json:
         "Mounts": [
             {"Type": "bind", "Source": settings.engine_socket, "Target": _ENGINE_SOCKET},
         ],
-        # whatever the engine's default is, this one can be read back
-        "LogConfig": {"Type": "json-file", "Config": {"max-size": "20m", "max-file": "3"}},
+        # whatever the engine's default is, this one can be read back; and it is never rotated:
+        # readers that follow would lose lines, or see them twice (Docker 20.10)
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "100g"}},
         "RestartPolicy": {"Name": "no"},
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],

@@ -219,10 +219,16 @@ class Engine:
     def _connected(self, timeout: float) -> Any:
         import docker
 
+        class Client(docker.APIClient):
+            def send(self, request: Any, **kwargs: Any) -> Any:
+                """Send a request; the library's own pull would wait for ever."""
+                kwargs["timeout"] = kwargs.get("timeout") or self.timeout
+                return super().send(request, **kwargs)
+
         settings = docker.utils.kwargs_from_env()
         if self._host:
             settings["base_url"] = self._host
-        return docker.APIClient(version="auto", timeout=timeout, **settings)
+        return Client(version="auto", timeout=timeout, **settings)
 
 
 class _Stream:
@@ -245,14 +251,29 @@ class _Stream:
             self._client.close()
 
 
+class _Closable:
+    """A stream of the library's that can be closed while somebody waits for more of it."""
+
+    def __init__(self, items: Iterator[Any], close: Callable[[], None]) -> None:
+        self._items = items
+        self.close = close
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._items
+
+
 _END = object()
 
 
 def _pull(image: str, client: Any) -> Any:
+    from docker.types import CancellableStream
     from docker.utils import parse_repository_tag
 
     repository, tag = parse_repository_tag(image)
-    return client.pull(repository, tag or "latest", stream=True, decode=True)
+    answers: list[Any] = []
+    client.hooks["response"].append(lambda answer, **_: answers.append(answer))
+    news = client.pull(repository, tag or "latest", stream=True, decode=True)
+    return _Closable(news, CancellableStream(news, answers[-1]).close)
 
 
 def _prune(limit: Json, client: Any) -> Any:

@@ -179,7 +179,7 @@ class DockerExecutor(LoggingConfigurable):
                 del self._launches[launch.claim.uid]
                 raise launch.unanswered or launch.failure
             if not launch.taken:
-                return launch.claim
+                return dataclasses.replace(launch.claim, there=launch.container is not None)
             self._launches.pop(launch.claim.uid, None)
             found = await self._engine.inspect(request.name)
             if found is not None:
@@ -205,14 +205,15 @@ class DockerExecutor(LoggingConfigurable):
         if launch is not None:
             await launch.stop()
         for found in await self._engine.containers(f"{container.UID}={claim.uid}"):
-            await self._engine.remove(str(found["Id"]))
+            if container.is_build(found):
+                await self._engine.remove(str(found["Id"]))
         self._launches.pop(claim.uid, None)
 
     async def found(self) -> list[Claim]:
         """Builds of this image builder; those that are being removed are over."""
         listed = await self._engine.containers(self._label)
         claims = {}
-        for item in listed:
+        for item in filter(container.is_build, listed):
             claim = container.read_claim(item)
             if claim is None:
                 self.log.warning("Container %s does not say what it builds", item.get("Names"))
@@ -237,7 +238,8 @@ class DockerExecutor(LoggingConfigurable):
             if launch.claim.request.name == request.name and not launch.done.is_set():
                 if launch.claim.request.key != request.key:
                     raise name_taken()
-                return dataclasses.replace(launch.claim, state=ClaimState.RUNNING)
+                there = launch.container is not None
+                return dataclasses.replace(launch.claim, state=ClaimState.RUNNING, there=there)
         return None
 
     def _begin(self, claim: Claim, created: str | None = None) -> Launch:

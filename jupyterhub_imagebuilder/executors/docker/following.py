@@ -7,34 +7,24 @@ beside it, the container is looked at from time to time.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
-from jupyterhub_imagebuilder.builds.events import Gap, PhaseChanged
+from jupyterhub_imagebuilder.builds.events import PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.ports import Claim, Clock, Ended, Observation
+from jupyterhub_imagebuilder.builds.ports import Claim, Clock
 from jupyterhub_imagebuilder.errors import BuildFailed, Reason
-from jupyterhub_imagebuilder.executors import logs
-from jupyterhub_imagebuilder.executors.apierror import ApiError
-from jupyterhub_imagebuilder.executors.buildlog import BuildLog
 from jupyterhub_imagebuilder.executors.docker import container, verdict
 from jupyterhub_imagebuilder.executors.docker.engine import Engine, EngineError, Json
 from jupyterhub_imagebuilder.executors.docker.launching import Launch
-from jupyterhub_imagebuilder.executors.waiting import first, wait_for
-
-LOGGER = logging.getLogger(__name__)
+from jupyterhub_imagebuilder.executors.following import BuildFollower
+from jupyterhub_imagebuilder.executors.waiting import first
 
 #: Seconds between two looks at a container whose log goes on, and at one whose log has ended.
 _LOOK = 10.0
 _SOON = 0.5
 #: Seconds beyond its own time limit after which a container is given up.
 _HANGS = 60.0
-#: Seconds that the rest of the log may stand still once the container is over.
-_DRAIN = 30.0
-_BACKLOG = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +36,7 @@ class Patience:
     silence: float = 0.0  #: without a line of log; 0 is for ever
 
 
-class Follower:
+class Follower(BuildFollower):
     """Observes one build from its first line, or a mark, to its end.
 
     :param launch: of the container, where this process launches it.
@@ -64,57 +54,26 @@ class Follower:
         launch: Launch | None,
         resume: Callable[[str], Launch],
     ) -> None:
-        self._claim = claim
+        super().__init__(claim, mark, open_log=self._open_log, clock=clock)
         self._engine = engine
-        self._clock = clock
         self._patience = patience
         self._launch = launch
         self._resume = resume
         self._container = ""  # its id
-        self._queue: asyncio.Queue[Observation] = asyncio.Queue(_BACKLOG)
-        self._over = asyncio.Event()
-        self._log = BuildLog(claim, mark, open_log=self._open_log, over=self._over, clock=clock)
         self._away_since: float | None = None
         self._engine_left = False
         self._began: float | None = None
-
-    async def observations(self) -> AsyncGenerator[Observation, None]:
-        """Everything that happens; the last one is :class:`Ended`."""
-        work = asyncio.create_task(self._run(), name=f"follow {self._claim.request.name}")
-        try:
-            while True:
-                observation = await self._queue.get()
-                yield observation
-                if isinstance(observation, Ended):
-                    return
-        finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-
-    async def _run(self) -> None:
-        try:
-            error = await self._observe()
-        except BuildFailed as failure:
-            error = failure
-        except Exception:
-            LOGGER.exception("Following build %s failed", self._claim.request.name)
-            error = BuildFailed("The image builder lost sight of this build.", Reason.INTERNAL)
-        await self._queue.put(Ended(error))
 
     async def _observe(self) -> BuildFailed | None:
         found = await self._found()
         if found is None:
             return verdict.lost()
         self._container = str(found["Id"])
-        log = asyncio.create_task(self._read_log(), name=f"log of {self._claim.request.name}")
-        try:
+        async with self._reading() as log:
             last = await self._until_over()
             self._over.set()
             if last is not None:
                 await self._drained(log)
-        finally:
-            log.cancel()
-            await asyncio.gather(log, return_exceptions=True)
         if last is None:
             return verdict.engine_went_away() if self._engine_left else verdict.lost()
         return verdict.ending(
@@ -133,7 +92,7 @@ class Follower:
                 await self._launched(launch)
                 return await self._look(launch.container) if launch.container else None
             try:
-                listed = await self._engine.containers(label)
+                listed = list(filter(container.is_build, await self._engine.containers(label)))
             except EngineError:
                 await self._wait_for_engine()
                 continue
@@ -208,25 +167,6 @@ class Follower:
                 " of its log says where it stands still.",
                 Reason.TIMEOUT,
             )
-
-    async def _drained(self, log: asyncio.Task[None]) -> None:
-        done = asyncio.Event()
-        log.add_done_callback(lambda _: done.set())
-        while True:
-            before = self._log.index
-            if await wait_for(done, _DRAIN, self._clock):
-                return
-            if self._log.index == before:
-                await self._queue.put(Gap(logs.UNREADABLE))
-                return
-
-    async def _read_log(self) -> None:
-        try:
-            async with contextlib.aclosing(self._log.observations()) as observations:
-                async for observation in observations:
-                    await self._queue.put(observation)
-        except ApiError as error:
-            LOGGER.warning("The log of %s cannot be read: %s", self._claim.request.name, error)
 
     def _open_log(self, follow: bool, tail: int | None) -> AsyncGenerator[bytes, None]:  # noqa: FBT001
         return self._engine.logs(self._container, follow=follow, tail=tail)

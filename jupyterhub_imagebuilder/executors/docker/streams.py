@@ -27,10 +27,11 @@ class _Pump:
         self._lock = threading.Lock()
         self._stream: Any = None
         self._unwanted = False
+        # a daemon: an engine that hangs must not keep the process from ending
+        self._thread = threading.Thread(target=self._run, name="engine stream", daemon=True)
 
     def start(self) -> None:
-        # a daemon: an engine that hangs must not keep the process from ending
-        threading.Thread(target=self._run, name="engine stream", daemon=True).start()
+        self._thread.start()
 
     async def stop(self) -> None:
         """End the thread, which may wait for the engine, or for its reader."""
@@ -38,12 +39,15 @@ class _Pump:
             self._unwanted = True
             stream = self._stream
         self.room.release()
-        if stream is not None and not self.ended.is_set():
+        if not self.ended.is_set():
+            if stream is None:
+                return  # the engine has not answered yet; when it does, nobody listens
             with contextlib.suppress(Exception):  # of a connection that is closed already
                 stream.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await self.ended.wait()
+                self._thread.join(_PATIENCE)  # it has nothing left to do
 
     def _run(self) -> None:
         error: BaseException | None = None
@@ -51,7 +55,8 @@ class _Pump:
             stream = self._opened()
             with self._lock:
                 self._stream = stream
-            for item in stream:
+                items = () if self._unwanted else stream
+            for item in items:
                 self.room.acquire()
                 if self._unwanted:
                     break

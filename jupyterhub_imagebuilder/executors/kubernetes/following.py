@@ -6,18 +6,15 @@ the verdict, always.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
-from jupyterhub_imagebuilder.builds.events import Gap, PhaseChanged
+from jupyterhub_imagebuilder.builds.events import PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.ports import Claim, Clock, Ended, Observation
+from jupyterhub_imagebuilder.builds.ports import Claim, Clock
 from jupyterhub_imagebuilder.errors import BuildFailed, Reason
-from jupyterhub_imagebuilder.executors import logs
-from jupyterhub_imagebuilder.executors.buildlog import BuildLog
+from jupyterhub_imagebuilder.executors.following import BuildFollower
 from jupyterhub_imagebuilder.executors.kubernetes import manifest, verdict
 from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError, Json, PodApi
 from jupyterhub_imagebuilder.executors.kubernetes.sight import Sight
@@ -25,12 +22,8 @@ from jupyterhub_imagebuilder.executors.kubernetes.starting import Patience, Star
 from jupyterhub_imagebuilder.executors.kubernetes.watch import PodWatch
 from jupyterhub_imagebuilder.executors.waiting import first, wait_for
 
-LOGGER = logging.getLogger(__name__)
-
 #: How exactly a limit is kept; costs no request.
 _TICK = 1.0
-#: Seconds that the rest of the log may stand still once the container is over.
-_DRAIN = 30.0
 #: Seconds beyond the pod's own time after which its node is taken for dead.
 _NODE_DEAD = 60.0
 #: Seconds by which the watch may be later than the log with the container's end.
@@ -40,10 +33,9 @@ _LOOK_AGAIN = 60.0
 #: Seconds until a log that may not be read is spoken of: a server that has just begun to listen
 #: refuses everything for about one.
 _SPOKEN_OF = 3.0
-_BACKLOG = 1000
 
 
-class Follower:
+class Follower(BuildFollower):
     """Observes one build from its first line, or a mark, to its end."""
 
     def __init__(
@@ -56,39 +48,14 @@ class Follower:
         clock: Clock,
         patience: Patience,
     ) -> None:
-        self._claim = claim
+        super().__init__(claim, mark, open_log=self._open_log, clock=clock)
         self._api = api
         self._watch = watch
-        self._clock = clock
         self._patience = patience
-        self._queue: asyncio.Queue[Observation] = asyncio.Queue(_BACKLOG)
-        self._over = asyncio.Event()
-        self._log = BuildLog(claim, mark, open_log=self._open_log, over=self._over, clock=clock)
         self._unreadable = False
         self._refused: float | None = None  # since when the log may not be read
         self._said_refused = False
         self._next_look = float("-inf")  # at a log that is silent for too long
-
-    async def observations(self) -> AsyncGenerator[Observation, None]:
-        """Everything that happens; the last one is :class:`Ended`."""
-        work = asyncio.create_task(self._run(), name=f"follow {self._claim.request.name}")
-        try:
-            while True:
-                observation = await self._queue.get()
-                yield observation
-                if isinstance(observation, Ended):
-                    return
-        finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-
-    async def _run(self) -> None:
-        try:
-            error = await self._observe()
-        except Exception:
-            LOGGER.exception("Following build %s failed", self._claim.request.name)
-            error = BuildFailed("The image builder lost sight of this build.", Reason.INTERNAL)
-        await self._queue.put(Ended(error))
 
     async def _observe(self) -> BuildFailed | None:
         with self._watch.subscribe(self._claim.uid) as subscription:
@@ -108,14 +75,10 @@ class Follower:
 
     async def _until_its_end(self, sight: Sight) -> BuildFailed | None:
         """Read the log while the container runs, and to its end; how the build ended."""
-        log = asyncio.create_task(self._read_log(), name=f"log of {self._claim.request.name}")
-        try:
+        async with self._reading() as log:
             failure = await self._until_over(sight)
             if self._over.is_set():
                 await self._drained(log)
-        finally:
-            log.cancel()
-            await asyncio.gather(log, return_exceptions=True)
         return failure or await self._verdict(sight)
 
     async def _until_over(self, sight: Sight) -> BuildFailed | None:
@@ -177,34 +140,12 @@ class Follower:
             lines = max(lines, verdict.last_words(pod), key=len)
         return verdict.ending(pod, lines, pushing=log.pushing)
 
-    async def _drained(self, log: asyncio.Task[None]) -> None:
-        done = asyncio.Event()
-        log.add_done_callback(lambda _: done.set())
-        while True:
-            before = self._log.index
-            if await wait_for(done, _DRAIN, self._clock):
-                return
-            if self._log.index == before:
-                await self._queue.put(Gap(logs.UNREADABLE))
-                return
-
-    async def _read_log(self) -> None:
-        name = self._claim.request.name
-        try:
-            async with contextlib.aclosing(self._log.observations()) as observations:
-                async for observation in observations:
-                    await self._queue.put(observation)
-        except ApiError as error:
-            self._unreadable = True
-            LOGGER.warning("The log of %s cannot be read: %s", name, error)
-            if error.code == HTTPStatus.FORBIDDEN:
-                await self._say_refused()
-            else:
-                await self._queue.put(Gap(logs.UNREADABLE))
-        except Exception:
-            self._unreadable = True
-            LOGGER.exception("Reading the log of %s failed", name)
-            await self._queue.put(Gap(logs.UNREADABLE))
+    async def _say_unreadable(self, error: ApiError | None) -> None:
+        self._unreadable = True
+        if error is not None and error.code == HTTPStatus.FORBIDDEN:
+            await self._say_refused()
+        else:
+            await super()._say_unreadable(error)
 
     async def _open_log(self, follow: bool, tail: int | None) -> AsyncGenerator[bytes, None]:  # noqa: FBT001
         name = self._claim.request.name

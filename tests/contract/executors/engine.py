@@ -54,9 +54,8 @@ class DockerHarness:
         """Another one, as of a service that was started again."""
         return DockerExecutor(
             clock=SystemClock(),
-            docker_host=self.host,
             instance=self.instance,
-            **{**self.settings, **settings},
+            **{"docker_host": self.host, **self.settings, **settings},
         )
 
     @property

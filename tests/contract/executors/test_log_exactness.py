@@ -86,7 +86,12 @@ class World:
         self.breaks = 0
 
     def write(self, code: str) -> str:
-        """Run a program in a pod."""
+        """Run a program in a pod.
+
+        It waits for a second before it exits, as the build command does: what is written right
+        before the end may never reach the node's file.
+        """
+        code += "\nimport sys, time\nsys.stdout.flush()\ntime.sleep(1)"
         name = f"writer-{uuid.uuid4().hex[:6]}"
         container = {
             "name": CONTAINER,

@@ -64,6 +64,8 @@ class OwnEngine:
                     f"--exec-root={self.folder / 'run'}",
                     f"--pidfile={pid_file}",
                     f"--bridge={self.name}",
+                    # as an admin may have it: of a container that says nothing, nothing is kept
+                    "--log-driver=none",
                     "--iptables=false",
                     "--ip6tables=false",
                 ],

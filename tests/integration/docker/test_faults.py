@@ -22,6 +22,7 @@ from tests.contract.executors.engine import DockerHarness
 
 pytestmark = [pytest.mark.docker, pytest.mark.cluster, pytest.mark.timeout(300)]
 
+FEW = "for i in $(seq 1 20); do echo TICK $i; sleep 0.25; done"
 TICKS = "for i in $(seq 1 60); do echo TICK $i; sleep 0.25; done"
 
 
@@ -176,7 +177,7 @@ async def test_a_container_that_someone_ends_is_lost_within_seconds(harness, rep
 
 
 async def test_a_cancelled_build_ends_in_the_engine_too(harness, engine, repository):
-    request = harness.request(repository(TICKS))
+    request = harness.request(repository(FEW))
     claim = await harness.executor.claim(request)
     async with contextlib.aclosing(harness.executor.follow(claim)) as looking:
         async for item in looking:
@@ -186,7 +187,7 @@ async def test_a_cancelled_build_ends_in_the_engine_too(harness, engine, reposit
     await harness.executor.remove(claim)
 
     assert await harness.executor.found() == []
-    await asyncio.sleep(16)  # longer than the rest of the build
+    await asyncio.sleep(6)  # longer than the rest of the build
     assert await harness.executor.images.digest(request.image) is None
 
 
@@ -235,7 +236,7 @@ async def test_an_engine_that_dies_in_mid_build(engine, repository, back):
 
 
 async def test_a_service_that_starts_again_goes_on_where_it_was(harness, repository):
-    claim = await harness.executor.claim(harness.request(repository(TICKS)))
+    claim = await harness.executor.claim(harness.request(repository(FEW)))
     told, mark = [], None
     async with contextlib.aclosing(harness.executor.follow(claim)) as looking:
         async for item in looking:

@@ -9,12 +9,13 @@ import socket
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
 
 import pytest
 
 from jupyterhub_imagebuilder.executors import carried
-from jupyterhub_imagebuilder.executors.entrypoint import FIRST_LINE
+from jupyterhub_imagebuilder.executors.entrypoint import CONFIG, CUT, FIRST_LINE
 
 FAKE = """\
 #!{python} -I
@@ -108,6 +109,82 @@ def test_arguments_and_the_provider_reach_repo2docker(program):
     assert words[2:] == ["--ref", "abc; ls", "repo"]
     assert "content_providers = [Git]" in out
     assert process.returncode == 0
+
+
+@pytest.fixture
+def fetch(monkeypatch, tmp_path):
+    """Fetch a repository with these links, by their names, as repo2docker does."""
+    folder = tmp_path / "checkout"
+    made = {}
+
+    class Git:
+        def fetch(self, spec, output_dir, yield_output):
+            (folder / "venv").mkdir(parents=True)
+            (folder / "real.txt").touch()
+            for name, target in made.items():
+                (folder / name).symlink_to(target)
+            yield f"{spec} {yield_output}"
+
+    module = types.ModuleType("repo2docker")
+    module.contentproviders = types.SimpleNamespace(Git=Git)
+    monkeypatch.setitem(sys.modules, "repo2docker", module)
+
+    def run(**links):
+        made.update(links)
+        settings = types.SimpleNamespace(Repo2Docker=types.SimpleNamespace())
+        exec(CONFIG, {"c": settings})
+        (provider,) = settings.Repo2Docker.content_providers
+        return list(provider().fetch("spec", str(folder), yield_output=True))
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["real.txt", "../checkout/real.txt", "/usr/bin/env", "/nowhere/data", "../nowhere", "nowhere"],
+)
+def test_a_link_that_shows_nothing_of_the_container_is_fine(fetch, target):
+    assert fetch(link=target) == ["spec True"]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "{outside}/config.json",
+        "../outside/config.json",
+        "step/config.json",
+        "/proc/self/environ",
+        "/proc/999999999/environ",
+        "/usr/..",
+        "/",
+    ],
+)
+def test_a_link_to_a_file_of_the_container_ends_the_build(fetch, tmp_path, target):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "config.json").write_text("the-secret")
+    links = {"step": str(outside)} if target.startswith("step") else {}
+    links["apt.txt"] = target.format(outside=outside)
+
+    with pytest.raises(ValueError, match="is a link to a file outside of the repository") as raised:
+        fetch(**links)
+
+    assert "the-secret" not in str(raised.value)
+
+
+def test_what_is_too_long_is_cut_but_for_its_end(program):
+    body = """\
+for number in range(20000): print("line", number)
+print("step failed"); sys.exit(3)"""
+    process = program(body, IMAGEBUILDER_LOG_LIMIT="1000")
+    out, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 3
+    assert out.startswith(f"{FIRST_LINE}\nline 0\nline 1\n")
+    assert out.endswith("line 19999\nstep failed\n")
+    begin, _, end = out.partition(f"\n{CUT}\n")
+    assert 1000 <= len(begin) < 200_000
+    assert len(end) <= 4001
 
 
 def test_its_exit_code_and_last_words_are_kept(program, tmp_path):

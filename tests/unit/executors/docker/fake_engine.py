@@ -28,6 +28,14 @@ class FakeContainer:
         self.news = asyncio.Event()
 
 
+def mounts(body: dict) -> list[dict]:
+    """A container's mounts, as the engine tells them."""
+    return [
+        {"Type": item["Type"], "Source": item["Source"], "Destination": item["Target"]}
+        for item in body["HostConfig"]["Mounts"]
+    ]
+
+
 class FakeEngine:
     socket = "/var/run/docker.sock"
 
@@ -119,6 +127,7 @@ class FakeEngine:
             "Name": f"/{item.name}",
             "State": dict(item.state),
             "Config": {"Labels": item.body["Labels"]},
+            "Mounts": mounts(item.body),
         }
 
     async def containers(self, label: str | None = None) -> list[dict]:
@@ -131,8 +140,9 @@ class FakeEngine:
                 "State": item.state["Status"],
                 "Labels": item.body["Labels"],
                 "ImageID": item.body["Image"],
+                "Mounts": mounts(item.body),
             }
-            for item in self._containers.values()
+            for item in reversed(self._containers.values())  # the newest first
             if not label or item.body["Labels"].get(name) == value
         ]
 

@@ -4,6 +4,7 @@ import pytest
 
 from jupyterhub_imagebuilder.builds.ports import ClaimState
 from jupyterhub_imagebuilder.executors.docker import container
+from tests.unit.executors.docker.fake_engine import mounts
 from tests.unit.executors.requests import make_request
 
 SETTINGS = container.ContainerSettings("image:1", "one", "/run/engine.sock")
@@ -11,7 +12,12 @@ SETTINGS = container.ContainerSettings("image:1", "one", "/run/engine.sock")
 
 def listed(request, state="running", **labels):
     body = container.build_container(request, SETTINGS, "u1")
-    return {"Names": [f"/{request.name}"], "State": state, "Labels": body["Labels"] | labels}
+    return {
+        "Names": [f"/{request.name}"],
+        "State": state,
+        "Labels": body["Labels"] | labels,
+        "Mounts": mounts(body),
+    }
 
 
 @pytest.mark.parametrize(
@@ -38,6 +44,20 @@ def test_a_foreign_container_is_none_of_ours():
     assert container.read_claim(listed(request, **{container.UID: ""})) is None
 
 
+@pytest.mark.parametrize(
+    "mounts",
+    [
+        None,
+        [],
+        [{"Type": "bind", "Source": "/run/engine.sock", "Destination": "/data"}],
+        # what an image can bring along by itself
+        [{"Type": "volume", "Source": "/volumes/x", "Destination": "/var/run/docker.sock"}],
+    ],
+)
+def test_labels_alone_which_an_image_hands_down_make_no_build(mounts):
+    assert container.read_claim(listed(make_request()) | {"Mounts": mounts}) is None
+
+
 def test_it_has_the_socket_its_limits_and_no_rights():
     settings = container.ContainerSettings(
         "image:1", "one", "/run/engine.sock", deadline=9, memory=10**9, cpus=1.5, network="builds"
@@ -51,6 +71,7 @@ def test_it_has_the_socket_its_limits_and_no_rights():
     assert host["NetworkMode"] == "builds"
     assert host["CapDrop"] == ["ALL"]
     assert "IMAGEBUILDER_DEADLINE=9" in body["Env"]
+    assert f"IMAGEBUILDER_LOG_LIMIT={100 * 2**20}" in body["Env"]
 
 
 @pytest.mark.parametrize(("registry", "pushes"), [("", False), ("registry.example.org", True)])

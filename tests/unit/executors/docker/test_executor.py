@@ -206,6 +206,31 @@ async def test_what_is_over_does_not_run_again(world):
     assert world.engine.named(claim.request.name).starts == 1
 
 
+async def test_a_server_whose_image_has_the_labels_of_a_build_is_none(world, caplog):
+    request = make_request()
+    claim = await claimed(world, request)
+    build = world.engine.named(request.name)
+    body = {"Image": IMAGE, "Labels": build.body["Labels"], "HostConfig": {"Mounts": []}}
+    other = make_request(salt="other")
+    await world.engine.create("jupyter-wash", body)
+    await world.engine.create(other.name, body)
+    await world.engine.start("jupyter-wash")
+    world.engine.log("jupyter-wash", "forged")
+
+    assert [found.request.name for found in await world.executor.found()] == [request.name]
+    assert caplog.messages == []
+    with pytest.raises(BuildFailed, match="has the name"):
+        await world.executor.claim(other)
+    world.engine.log(request.name, "real")
+    world.engine.finish(request.name)
+    world.executor = world.new_executor()
+    said = await world.follow(claim)
+    assert [item.text for item in said if isinstance(item, LogLine)] == ["real"]
+    await world.executor.remove(claim)
+    left = {item["Names"][0] for item in await world.engine.containers()}
+    assert left == {"/jupyter-wash", f"/{other.name}"}
+
+
 async def test_an_engine_that_comes_back_is_waited_for(world):
     claim = await claimed(world)
     said = await world.follow(claim)

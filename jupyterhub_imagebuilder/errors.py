@@ -41,7 +41,7 @@ class Reason(StrEnum):
     QUOTA = "quota"  #: A limit on builds is reached.
     QUEUE_TIMEOUT = "queue-timeout"  #: The build waited in the queue for too long.
     UNSCHEDULABLE = "unschedulable"  #: No node can take the build pod.
-    IMAGE_PULL = "image-pull"  #: The image that builds cannot be pulled.
+    IMAGE_PULL = "image-pull"  #: An image cannot be pulled: the one that builds, or what was built.
     MOUNT_FAILED = "mount-failed"  #: A volume of the build pod cannot be mounted.
     ENGINE_UNAVAILABLE = "engine-unavailable"  #: No container engine answers on the node.
     BUILD_FAILED = "build-failed"  #: A step of the build failed; the log says which.

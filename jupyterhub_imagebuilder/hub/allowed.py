@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, Final
 
+from tornado.web import HTTPError
 from traitlets import default
 from traitlets.config import Configurable
 
+from jupyterhub_imagebuilder.errors import SpecInvalid
 from jupyterhub_imagebuilder.hub.profile import UNLISTED, OtherImage, Selection, Settings, is_build
 
 _ANY: Final = "*"
@@ -26,11 +28,18 @@ class AllowedImages(Configurable):
     """Turns ``allowed_images`` into profiles where the admin wrote no ``profile_list``."""
 
     # of the classes behind this one
+    options_from_form: Any
     profile_list: Any
     image: Any
     user_options: Any
     _choice: Settings
     _image_before: str | None = None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if getattr(self.options_from_form, "__module__", "").startswith("dockerspawner."):
+            # before DockerSpawner 14 it is a method, which hides JupyterHub's option of that name
+            self.options_from_form = self._options_from_form
 
     @default("profile_list")
     def _profile_list_default(self) -> Any:
@@ -51,7 +60,7 @@ class AllowedImages(Configurable):
     def _any_image(self) -> dict[str, Any]:
         choices = {_DEFAULT: {"display_name": escape(self.image), "default": True}}
         asked = self.user_options.get(self._choice.option_name)
-        if isinstance(asked, str) and _PLAIN_IMAGE.fullmatch(asked):
+        if isinstance(asked, str) and _PLAIN_IMAGE.fullmatch(asked) and not is_build(asked):
             # DockerSpawner takes a name where KubeSpawner takes one of its choices
             choices.setdefault(asked, _image(asked, asked))
         unlisted = {
@@ -83,6 +92,13 @@ class AllowedImages(Configurable):
             return None
         return text
 
+    def _options_from_form(self, formdata: Mapping[str, Any]) -> dict[str, Any]:
+        """KubeSpawner's own; and of an admin's own form, the field that DockerSpawner reads."""
+        options: dict[str, Any] = super()._options_from_form(formdata)
+        if not options and formdata.get("image"):
+            options["image"] = formdata["image"][0]
+        return options
+
     async def load_user_options(self) -> None:
         """Keep what the configuration says, which is what a request without a choice gets."""
         self._image_before = self.image
@@ -91,12 +107,26 @@ class AllowedImages(Configurable):
     async def _ask_allowed_images(self) -> None:
         """Let DockerSpawner decide on an image that was named.
 
-        :raises HTTPError: it says no.
+        :raises SpecInvalid: it says no.
         """
         if not self._by_allowed_images or not self._get_allowed_images():
             return
         named = self._named_image()
-        self.image = await super().check_allowed(named) if named else self._image_before
+        if named is None:
+            self.image = self._image_before
+            return
+        try:
+            self.image = await super().check_allowed(named)
+        except HTTPError as error:
+            # before JupyterHub 6 any other exception counts as a fault of the hub
+            raise SpecInvalid(_sentence(error)) from error
+
+
+def _sentence(refusal: HTTPError) -> str:
+    message = getattr(refusal, "jupyterhub_message", None)
+    if not message and refusal.log_message:
+        message = refusal.log_message % refusal.args
+    return str(message or f"DockerSpawner refuses this image ({refusal.status_code}).")
 
 
 def _profile(option_name: str, option: dict[str, Any]) -> dict[str, Any]:

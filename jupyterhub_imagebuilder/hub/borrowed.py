@@ -52,6 +52,11 @@ class ProfileList(Configurable):
     def _options_from_form_default(self) -> Any:
         return self._options_from_form
 
+    @default("apply_user_options")
+    def _apply_user_options_default(self) -> Any:
+        # JupyterHub warns of options that it believes nobody handles
+        return lambda _spawner, _options: None
+
     def _apply_overrides(self, overrides: dict[str, Any]) -> None:
         """KubeSpawner's own, without what only KubeSpawner has: it would be set to no effect."""
         known = {name: value for name, value in overrides.items() if hasattr(self, name)}

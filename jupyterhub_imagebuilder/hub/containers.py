@@ -12,6 +12,7 @@ from typing import Any, Final
 from traitlets.config import Configurable
 
 from jupyterhub_imagebuilder.errors import ImageBuilderError, Reason
+from jupyterhub_imagebuilder.hub.engine import engine_errors, said_by
 from jupyterhub_imagebuilder.hub.gate import is_under
 from jupyterhub_imagebuilder.hub.pod import verdict
 
@@ -39,7 +40,9 @@ class Containers(Configurable):
         return bool(self.object_type == "container")
 
     async def create_object(self) -> Any:
-        """DockerSpawner's own; the engine does not remove it, so that it can say why it ended."""
+        """DockerSpawner's own; the engine keeps one of ours, so that it can say why it ended."""
+        if not self._image_of_ours or not self._is_container:
+            return await super().create_object()
         remove, self.remove = self.remove, False
         try:
             return await super().create_object()
@@ -51,8 +54,13 @@ class Containers(Configurable):
         status = await super().poll()
         # 0 says that there is none; one that is just being started has not ended
         if status and self.remove and self._is_container and not self._start_pending:
-            await self.remove_object()
-            self.object_id = ""
+            try:
+                await self.remove_object()
+            except engine_errors() as error:
+                # that it has ended must reach the hub
+                self.log.warning("Cannot remove %s yet: %s", self.object_name, said_by(error))
+            else:
+                self.object_id = ""
         return status
 
     async def _remove_other_container(self, image: str) -> None:
@@ -93,7 +101,11 @@ class Containers(Configurable):
         if not self._image_of_ours or not self._is_container:
             return
         for _ in range(_LOOKS):
-            found = await self.get_object()
+            try:
+                found = await self.get_object()
+            except engine_errors() as error:  # looking is a courtesy
+                self.log.warning("Cannot look at %s: %s", self.object_name, said_by(error))
+                return
             if found is None or not found["State"]["Running"]:
                 raise await self._why(found)
             if await _answers(*address):
@@ -104,8 +116,7 @@ class Containers(Configurable):
         code, said = None, ""
         if found is not None:
             code = found["State"].get("ExitCode")
-            log: bytes = await self.docker("logs", self.object_id, tail=_SAID_LINES)
-            said = log.decode(errors="replace").strip()
+            said = await self._last_words()
         sentence = verdict({"exitCode": code, "message": said})
         if sentence is None:
             last = said.splitlines()[-1:] or ["nothing"]
@@ -114,6 +125,14 @@ class Containers(Configurable):
                 f"last that it said: {last[0][:_SAID_LENGTH]}"
             )
         return ImageBuilderError(sentence, Reason.IMAGE_UNUSABLE)
+
+    async def _last_words(self) -> str:
+        try:
+            log: bytes = await self.docker("logs", self.object_id, tail=_SAID_LINES)
+        except engine_errors() as error:  # some log drivers keep nothing that could be read
+            self.log.warning("No log of %s: %s", self.object_name, said_by(error))
+            return ""
+        return log.decode(errors="replace").strip()
 
 
 async def _answers(host: str, port: int) -> bool:

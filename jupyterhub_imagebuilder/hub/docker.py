@@ -6,22 +6,36 @@ image's name, it cannot pull a digest, and it starts a container that it finds, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from jupyterhub_imagebuilder.builds.naming import split_prefix
-from jupyterhub_imagebuilder.errors import ImageBuilderError, ImageUnknown, Reason
+from jupyterhub_imagebuilder.errors import ImageBuilderError, ImageUnknown, Reason, SpecInvalid
 from jupyterhub_imagebuilder.hub.allowed import AllowedImages
 from jupyterhub_imagebuilder.hub.containers import ID, Containers
+from jupyterhub_imagebuilder.hub.engine import (
+    GONE,
+    engine_errors,
+    named_failure,
+    said_by,
+    start_failure,
+)
 from jupyterhub_imagebuilder.hub.gate import is_under
-from jupyterhub_imagebuilder.hub.pod import verdict
 from jupyterhub_imagebuilder.hub.profile import OtherImage
 from jupyterhub_imagebuilder.hub.servers import ImageServers
 
 _SERVER: Final = "jupyterhub-singleuser"
 #: The engine's answers for a name that is not there, and for what is no name.
 _NO_SUCH_IMAGE: Final = (404, 400)
-_CANNOT_RUN: Final = "exec:"  # what the runtime says where the command is not in the image
+#: What the engine takes for a name (https://pkg.go.dev/github.com/distribution/reference); the
+#: Docker SDK makes a path of its API from it, in which ``..`` would lead elsewhere.
+_COMPONENT: Final = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_NAME: Final = re.compile(
+    rf"(?:[A-Za-z0-9.-]+(?::\d+)?/)?{_COMPONENT}(?:/{_COMPONENT})*"
+    r"(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?",
+    re.ASCII,
+)
 _SAID_LENGTH: Final = 300
 
 
@@ -29,6 +43,7 @@ class DockerServers(AllowedImages, Containers, ImageServers):
     """A spawner that makes containers on an engine."""
 
     cmd: Any  # of the classes behind this one
+    _named = False  #: whether the user named the image
 
     # -- the gate
 
@@ -38,15 +53,22 @@ class DockerServers(AllowedImages, Containers, ImageServers):
 
     async def _pass_gate(self) -> None:
         await self._ask_allowed_images()
-        if isinstance(self._selection(), OtherImage):
-            await self._refuse_other_names()
+        self._named = isinstance(self._selection(), OtherImage)
+        if self._named:
+            try:
+                await self._refuse_other_names()
+            except engine_errors() as error:
+                raise named_failure(error, self.image) from error
         await super()._pass_gate()
 
     async def _refuse_other_names(self) -> None:
         """An image in the engine has more names than the one that the gate goes by.
 
         :raises ImageUnknown: the name means an image of ours, or is no name but an image's id.
+        :raises SpecInvalid: it is no name at all.
         """
+        if not _NAME.fullmatch(self.image):
+            raise SpecInvalid("This is no image's name; write one such as registry/image:tag.")
         found = await self._inspect(self.image)
         if found is None or is_under(self.image, self._prefix):
             return
@@ -101,16 +123,13 @@ class DockerServers(AllowedImages, Containers, ImageServers):
         if self.pull_policy == "skip" or await self._inspect(image) is not None:
             return
         if image.startswith(ID) or self.pull_policy == "never":
-            raise ImageBuilderError(
-                "The image is gone from this machine; start the server again to have it built.",
-                Reason.IMAGE_UNKNOWN,
-            )
+            raise ImageBuilderError(GONE, Reason.IMAGE_UNKNOWN)
         name, _, digest = image.partition("@")
         try:
             # the engine takes a digest where a tag is expected
             said = await self.docker("pull", name, digest)
         except APIError as error:
-            said = str(error.explanation or error)
+            said = said_by(error)
         if await self._inspect(image) is None:
             self.log.error("The engine did not pull %s: %s", image, said[-_SAID_LENGTH:])
             raise ImageBuilderError(
@@ -134,26 +153,24 @@ class DockerServers(AllowedImages, Containers, ImageServers):
     # -- the start
 
     async def start(self) -> Any:
-        """DockerSpawner's own, which ends early where the image turns out to be unusable."""
-        from docker.errors import APIError
-
+        """DockerSpawner's own, which ends with a sentence where the user's choice is at stake."""
         try:
             address = await super().start()
             await self._see_it_run(address)
-        except APIError as error:
-            if unusable := self._unusable(error):
-                with self._refusals():
-                    raise unusable from error
-            raise
         except ImageBuilderError:
             with self._refusals():
                 raise
+        except engine_errors() as error:
+            failure = self._failure(error)
+            if failure is None:
+                raise
+            self.log.warning("The engine, asked to start %s: %s", self.image, said_by(error))
+            with self._refusals():
+                raise failure from error
         return address
 
-    def _unusable(self, error: Any) -> ImageBuilderError | None:
-        """What the engine says of a start from an image of ours, where that is the reason."""
-        said = str(error.explanation or error)
-        if not self._image_of_ours or _CANNOT_RUN not in said:
-            return None
-        sentence = verdict({"reason": "StartError", "message": said})
-        return None if sentence is None else ImageBuilderError(sentence, Reason.IMAGE_UNUSABLE)
+    def _failure(self, error: Exception) -> ImageBuilderError | None:
+        """What to say of the engine's error; None where the image is the admin's own business."""
+        if self._image_of_ours:
+            return start_failure(error)
+        return named_failure(error, self.image) if self._named else None

@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from jupyterhub.app import JupyterHub
@@ -110,9 +110,8 @@ class ServiceEntry(dict[str, Any]):
         }
         return {
             **passed_on,
-            # JupyterHub calls these when it starts the service: every option is known then
-            "IMAGEBUILDER_CONFIG_FILE": self._write_config,
-            "JUPYTERHUB_API_URL": _hub_api_url,
+            "IMAGEBUILDER_CONFIG_FILE": _AtStart(self._write_config),
+            "JUPYTERHUB_API_URL": _AtStart(_hub_api_url),
         }
 
     def _write_config(self, spawner: Any) -> str:
@@ -129,6 +128,27 @@ class ServiceEntry(dict[str, Any]):
         except Exception:  # noqa: BLE001  # logged with its traceback
             get_logger().exception("The image builder's configuration could not be written")
         return str(path)
+
+
+class _AtStart(str):
+    """A variable that JupyterHub computes when it starts the service: every option is known then.
+
+    It is a text, too: JupyterHub 6 keeps the environment in its database, and warns of code in it.
+    """
+
+    __slots__ = ("_compute",)
+    _compute: Callable[[Any], str]
+
+    def __new__(cls, compute: Callable[[Any], str]) -> Self:
+        self = super().__new__(cls, "computed at the start")
+        self._compute = compute
+        return self
+
+    def __call__(self, spawner: Any) -> str:
+        return self._compute(spawner)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
 
 def _hub_api_url(spawner: Any) -> str:

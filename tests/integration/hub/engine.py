@@ -93,15 +93,23 @@ class Engine:
     def environment(self, user):
         return dict(each.split("=", 1) for each in self.container(user)["Config"]["Env"])
 
-    def clean_containers(self):
-        for each in self.client.containers(all=True):
-            if any(name.startswith(f"/{self.prefix}-") for name in each["Names"]):
-                self.client.remove_container(each["Id"], force=True, v=True)
+    def containers(self):
+        """The names of all containers of this module's users."""
+        names = [name for each in self.client.containers(all=True) for name in each["Names"]]
+        return [name[1:] for name in names if name.startswith(f"/{self.prefix}-")]
+
+    def clean_containers(self, user=""):
+        for name in self.containers():
+            if user in name:
+                self.client.remove_container(name, force=True, v=True)
 
     def clean(self):
         self.clean_containers()
         for tag in self.tags:
             self.client.remove_image(tag)
+        # what was moved to a registry, and pulled from it
+        for each in self.client.images(filters={"label": f"test={self.prefix}"}):
+            self.client.remove_image(each["Id"], force=True)
         self.client.close()
 
     def config(self, images, *, spawner_class="docker", image_prefix="imagebuilder/", more=""):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import requests
 
 from tests.conftest import find_chromium
 
-from .hubs import Browser, until
+from .hubs import Browser, HubProcess, until
 
 TEXT = "image--unlisted-choice"
 FIELD = "profile-option-server--image--unlisted-choice"
@@ -29,6 +30,7 @@ setup_ui(c)
 stand_in(c)
 """
 PROFILES = """
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0.1}
 c.SimpleLocalProcessSpawner.profile_list = [
     {
         "display_name": "Small",
@@ -41,9 +43,30 @@ c.SimpleLocalProcessSpawner.profile_list = [
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.fixture
-def start(start_hub, tmp_path):
-    return lambda more="": start_hub(CONFIG.format(home=str(tmp_path / "homes")) + more)
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """Start a hub for all tests of this module."""
+    hubs = []
+
+    def start_one(more=""):
+        folder = tmp_path_factory.mktemp("hub")
+        hubs.append(HubProcess(folder, CONFIG.format(home=str(folder / "homes")) + more))
+        return hubs[-1].wait()
+
+    yield start_one
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(HubProcess.stop, hubs))
+
+
+@pytest.fixture(scope="module")
+def plain(start):
+    return start()
+
+
+@pytest.fixture(scope="module")
+def profiles(start):
+    """A hub with profiles, whose starts are answered before they are done."""
+    return start(PROFILES)
 
 
 def environment(hub, name):
@@ -58,17 +81,18 @@ def spawn(hub, name, options=None):
     return environment(hub, name)
 
 
-def test_a_repository_in_the_form_is_built_and_a_process_starts(start):
-    hub = start()
+def test_a_repository_in_the_form_is_built_and_a_process_starts(plain):
+    hub = plain
     answer = Browser(hub, "clicker").submit(profile="server", **{FIELD: "https://h.test/o/r@main"})
     assert answer.status_code == 302, answer.text
     until(lambda: hub.ready("clicker"), 30, hub.text)
     assert environment(hub, "clicker")["JUPYTER_IMAGE_SPEC"].endswith(PINNED)
+    assert "unhandled user_options" not in hub.text()
     assert hub.user_options("clicker")[TEXT] == "https://h.test/o/r@main"
 
 
-def test_options_by_rest_go_through_the_same_gate(start):
-    hub = start()
+def test_options_by_rest_go_through_the_same_gate(plain):
+    hub = plain
     hub.add_users("rest", "sad")
     assert "JUPYTER_IMAGE_SPEC" not in spawn(hub, "rest")
     assert hub.api("DELETE", "users/rest/server").status_code in (202, 204)
@@ -83,8 +107,8 @@ def test_options_by_rest_go_through_the_same_gate(start):
     assert "Hub will exit if failure count" not in hub.text()
 
 
-def test_the_admins_profiles_apply(start):
-    hub = start(PROFILES)
+def test_the_admins_profiles_apply(profiles):
+    hub = profiles
     form = Browser(hub, "reader").form().text
     assert form.count("Build from a repository") == 2
     hub.add_users("large", "small")
@@ -93,10 +117,10 @@ def test_the_admins_profiles_apply(start):
     assert "A profile sets node_selector, which SimpleLocalProcessSpawner does not" in hub.text()
 
 
-def test_the_log_and_the_image_are_on_the_progress_page(start):
-    hub = start("c.JupyterHub.tornado_settings = {'slow_spawn_timeout': 0.1}\n")
+def test_the_log_and_the_image_are_on_the_progress_page(profiles):
+    hub = profiles
     hub.add_users("watcher")
-    assert hub.start("watcher", {TEXT: "git://h/r"}).status_code == 202
+    assert hub.start("watcher", {TEXT: "git://h/watched"}).status_code == 202
     with hub.api("GET", "users/watcher/server/progress", stream=True) as answer:
         lines = [line for line in answer.iter_lines() if line.startswith(b"data: ")]
     messages = [json.loads(line.removeprefix(b"data: "))["message"] for line in lines]
@@ -106,10 +130,10 @@ def test_the_log_and_the_image_are_on_the_progress_page(start):
 
 
 @pytest.mark.browser
-def test_the_form_works_in_a_browser(start, tmp_path):
+def test_the_form_works_in_a_browser(profiles, tmp_path):
     from playwright.sync_api import expect, sync_playwright
 
-    hub = start(PROFILES)
+    hub = profiles
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         try:

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from docker.errors import APIError, NotFound
 
 
-def refused(status, explanation, cls=APIError):
-    return cls("refused", SimpleNamespace(status_code=status), explanation)
+def refused(status, explanation, cls=APIError, url="http+docker://x/containers/create"):
+    return cls("refused", SimpleNamespace(status_code=status, url=url), explanation)
 
 
 class FakeEngine:
@@ -20,9 +20,20 @@ class FakeEngine:
         self.in_registry = set()  #: ``repository@digest`` that a pull finds
         self.containers = {}
         self.pulled = []
-        self.start_fails = None  #: raised by the next starts
         self.ends_with = None  #: exit code and log of servers that end at once
         self.port_of_server = 1
+        self.broken = {}  #: name of a call to what it raises
+
+    def __getattribute__(self, name):
+        call = super().__getattribute__(name)
+        error = super().__getattribute__("__dict__").get("broken", {}).get(name)
+        if error is None:
+            return call
+
+        def fail(*_arguments, **_options):
+            raise error
+
+        return fail
 
     def add_image(self, identity, *tags):
         for name in (identity, *tags):
@@ -66,8 +77,6 @@ class FakeEngine:
         return next(each for each in self.containers.values() if each["Id"] == identity)
 
     def start(self, identity):
-        if self.start_fails is not None:
-            raise self.start_fails
         state = self.by_id(identity)["State"]
         state["Running"] = self.ends_with is None
         state["ExitCode"] = 0 if self.ends_with is None else self.ends_with[0]

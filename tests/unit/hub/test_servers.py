@@ -163,6 +163,21 @@ async def test_what_a_profile_sets_in_vain_is_logged(make, caplog):
     assert "A profile sets node_selector, which Process does not have" in caplog.text
 
 
+async def test_jupyterhub_is_told_that_options_are_handled(make, caplog):
+    """Else it warns, at each start, of options that it believes nobody reads."""
+    for config in ({}, {"apply_user_options": {"image": "image"}}):
+        spawner = make(WithImage, {TEXT: "git://h/r"}, **config)
+        if not hasattr(spawner, "_run_apply_user_options"):  # before JupyterHub 5.3
+            assert await spawn(spawner) == PINNED
+            continue
+        spawner.log.addHandler(caplog.handler)
+        try:
+            await spawner._run_apply_user_options(spawner.user_options)
+        finally:
+            spawner.log.removeHandler(caplog.handler)
+    assert "unhandled" not in caplog.text
+
+
 async def test_a_start_that_is_cancelled_ends(make):
     class Stuck(Process):
         async def start(self):

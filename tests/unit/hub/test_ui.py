@@ -68,6 +68,8 @@ def test_the_service_entry(c, tmp_path):
     }
     assert len(token) == 64
     assert {"IMAGEBUILDER_CONFIG_FILE", "JUPYTERHUB_API_URL"} <= set(environment)
+    # JupyterHub 6 keeps it in its database, and warns of what is no data
+    assert set(map(type, json.loads(json.dumps(copy.deepcopy(environment))).values())) == {str}
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "state" / "service-token").stat().st_mode) == 0o600
 

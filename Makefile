@@ -7,10 +7,20 @@ HUBS := 5.2.1 5.5.*
 # Files of the package and around it that ruff looks at.
 SOURCES := jupyterhub_imagebuilder tests tools docs/conf.py setup_ui_example.py
 
-.PHONY: help setup test quick hubs lint types format docs reference bench clean
+# Of the demo; DOCKER_HOST, if set, names the engine that it uses.
+export DEMO_PORT DEMO_DIR
+
+.PHONY: help demo demo-clean setup test quick hubs lint types format docs reference bench clean
 
 help:  ## list these tasks
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo:  ## the whole product on this machine, at http://127.0.0.1:8000; Ctrl-C stops it
+	@tools/setup demo && exec .venv-demo/bin/python -m tools.demo
+
+demo-clean:  ## remove all that `make demo` has made
+	@if command -v python3 >/dev/null; then exec python3 -m tools.demo.clean; \
+	else echo "demo: nothing is left to remove"; fi
 
 setup:  ## create .venv with all that the tests need (the tasks below do that by themselves)
 	@tools/setup dev

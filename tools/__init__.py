@@ -1,0 +1,1 @@
+"""What is done with a clone of this repository; no part of the package."""

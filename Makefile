@@ -19,7 +19,7 @@ demo:  ## the whole product on this machine, at http://127.0.0.1:8000; Ctrl-C st
 	@tools/setup demo && exec .venv-demo/bin/python -m tools.demo
 
 demo-clean:  ## remove all that `make demo` has made
-	@if command -v python3 >/dev/null; then exec python3 -m tools.demo.clean; \
+	@if command -v python3 >/dev/null; then exec python3 -B -m tools.demo.clean; \
 	else echo "demo: nothing is left to remove"; fi
 
 setup:  ## create .venv with all that the tests need (the tasks below do that by themselves)

@@ -36,7 +36,7 @@ def clean(state: State) -> bool:
             left += step(state)
         except (Unusable, EngineError) as error:
             left.append(str(error))
-    shutil.rmtree(CLONE / ".venv-demo", ignore_errors=True)
+    _remove_environment()
     if left:
         for line in left:
             say(f"left: {line}")
@@ -110,6 +110,14 @@ def _packages(state: State) -> list[str]:
     return []
 
 
+def _remove_environment() -> None:
+    """Python's part: packages, and what it keeps compiled beside the code."""
+    shutil.rmtree(CLONE / ".venv-demo", ignore_errors=True)
+    for folder in ("jupyterhub_imagebuilder", "tools"):
+        for cache in list((CLONE / folder).rglob("__pycache__")):
+            shutil.rmtree(cache, ignore_errors=True)
+
+
 def _remove(folder: Path) -> None:
     """Remove a folder; what is root's in it too."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -122,7 +130,7 @@ def main() -> int:
     """Remove the demo of this clone."""
     state = State(default_folder())
     if not state.folder.exists():
-        shutil.rmtree(CLONE / ".venv-demo", ignore_errors=True)
+        _remove_environment()
         say("nothing is left to remove")
         return 0
     with (state.hub / "lock").open("a") as lock:

@@ -76,6 +76,9 @@ def arguments(place: Place) -> list[str]:
         "ImageBuilder.port": builder_port,
         "ImageBuilderSpawner.prefill": place.repository,
     }
+    if not place.images.buildx:
+        # it would say that it does not know them
+        options["DockerExecutor.buildx_args"] = "[]"
     # the database may be one that an older JupyterHub has left
     first = [f"--config={_CONFIGURATION}", "--upgrade-db"]
     return [*first, *(f"--{name}={value}" for name, value in options.items())]

@@ -28,11 +28,17 @@ class Images:
     base: str  #: JupyterLab and jupyterhub-singleuser for jovyan (1000, /home/jovyan)
     build: str  #: repo2docker, for ``DockerExecutor.build_image``
 
+    @property
+    def buildx(self) -> bool:
+        """Whether the one that builds knows arguments for buildx."""
+        return self.build != making.CLASSIC
+
 
 def prepare(engine: Engine, state: State) -> Images:
     """Pull them, or make them where they cannot be pulled.  :raises Unusable: neither works."""
-    pulled, made = Images(BASE, BUILD), Images(making.BASE, making.BUILD)
-    for images in (pulled, made):
+    pulled = Images(BASE, BUILD)
+    made = [Images(making.BASE, build) for build in (making.BUILD, making.CLASSIC)]
+    for images in (pulled, *made):
         if _has(engine.api, images):
             return images
     if registry_answers() and _pull(engine, state, pulled):
@@ -42,10 +48,9 @@ def prepare(engine: Engine, state: State) -> Images:
         " instead, which takes a minute or two, once"
     )
     try:
-        making.make(engine.api, state)
+        return Images(*making.make(engine.api, state))
     except EngineError as error:
         raise Unusable(f"the images could not be made: {error}") from error
-    return made
 
 
 def registry_answers(address: str = _REGISTRY) -> bool:

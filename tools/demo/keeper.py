@@ -67,6 +67,7 @@ class Keeper:
         self.clean()
         for folder in (self.data, self.exec):
             folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        leftovers.note_missing(self.data / "outside.json")
         cgroups.prepare(self.run)
         net = network.plan(self.name, before)
         net.up()
@@ -227,6 +228,7 @@ def main(words: Sequence[str]) -> int:
         with _alone(keeper.run):
             if command == "remove":
                 keeper.clean()
+                leftovers.remove_noted(keeper.data / "outside.json")
                 shutil.rmtree(keeper.data, ignore_errors=True)
             else:
                 keep(keeper, None if before == "-" else before, int(group))

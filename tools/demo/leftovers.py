@@ -1,18 +1,52 @@
-"""What an engine of the demo's own leaves where it was killed: processes and mounts."""
+"""What an engine of the demo's own leaves: processes and mounts where it was killed, and traces."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 #: Seconds that processes get to end by themselves, and then to go.
 _GRACE = 10.0
 _NAP = 0.05
+
+#: What an engine makes outside of the folders that it is given, the innermost first.
+OUTSIDE = tuple(
+    Path(path)
+    for path in (
+        "/etc/docker/key.json",
+        "/etc/docker",
+        "/run/docker/plugins",
+        "/run/docker",
+        "/run/containerd/s",
+        "/run/containerd",
+    )
+)
+
+
+def note_missing(note: Path, outside: Sequence[Path] = OUTSIDE) -> None:
+    """Note what is not there before an engine starts for the first time.
+
+    :param note: file to write; one that is there stays.
+    """
+    if not note.exists():
+        note.write_text(json.dumps([str(path) for path in outside if not path.exists()]))
+
+
+def remove_noted(note: Path) -> None:
+    """Remove what was not there before, as far as nobody else has put something into it."""
+    try:
+        paths = json.loads(note.read_text())
+    except (OSError, ValueError):
+        return
+    for path in map(Path, paths):
+        with contextlib.suppress(OSError):
+            path.rmdir() if path.is_dir() else path.unlink()
 
 
 def end(run: Path, data: Path) -> None:

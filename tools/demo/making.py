@@ -21,11 +21,13 @@ from pathlib import Path
 
 from tools.demo import machine
 from tools.demo.api import Api, EngineError
-from tools.demo.state import State, Unusable
+from tools.demo.state import State, Unusable, say
 
 #: Another number for another recipe.
 PREFIX = "imagebuilder-demo/"
-ROOT, BASE, BUILD = (f"{PREFIX}{name}:1" for name in ("root", "base", "repo2docker"))
+ROOT, BASE, BUILD, CLASSIC = (
+    f"{PREFIX}{name}:1" for name in ("root", "base", "repo2docker", "repo2docker-classic")
+)
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 #: Python's libraries bring certificates of their own, which know no company's.
 _ENVIRONMENT = (
@@ -49,20 +51,24 @@ _WITHOUT_BUILDX = "jupyter-repo2docker==2024.7.0"
 _WITH_BUILDX = "jupyter-repo2docker==2026.4.0"
 
 
-def make(api: Api, state: State) -> None:
-    """Make both images.
+def make(api: Api, state: State) -> tuple[str, str]:
+    """Make the image to build on and the one that builds; their names.
 
     :raises EngineError: the engine could not.
     :raises Unusable: the machine could not.
     """
     if not api.has(f"/images/{ROOT}/json"):
+        say(f"making a small {machine.release().get('NAME', 'system')}, from packages")
         with _root(state) as archive:
             _import(api, archive)
+    say("installing JupyterLab on one copy of it, repo2docker on another")
     client = machine.available("docker-buildx", "docker-cli")
-    recipes = ((BASE, base_recipe()), (BUILD, build_recipe(client)))
+    build = BUILD if "docker-buildx" in client else CLASSIC
+    recipes = ((BASE, base_recipe()), (build, build_recipe(client)))
     with ThreadPoolExecutor(len(recipes)) as pool:
         for done in [pool.submit(_build, api, name, recipe) for name, recipe in recipes]:
             done.result()
+    return BASE, build
 
 
 def base_recipe() -> list[str]:

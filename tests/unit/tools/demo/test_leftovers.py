@@ -56,3 +56,25 @@ def test_a_path_may_have_any_letters():
     name = "ü".encode().decode("latin-1")  # as the kernel's bytes, read one by one
     mounts = f"2 1 0:2 / /srv/{name}/x rw - tmpfs tmpfs rw\n".encode("latin-1").decode()
     assert leftovers.below(mounts, Path("/srv/ü")) == ["/srv/ü/x"]
+
+
+def test_what_an_engine_made_outside_of_its_folders_goes_and_nothing_else(tmp_path):
+    note = tmp_path / "outside.json"
+    there, made, used = (tmp_path / name for name in ("there", "made", "used"))
+    there.mkdir()
+    leftovers.note_missing(note, [made / "key", made, used, there])
+    for folder in (made, used):
+        folder.mkdir()
+    (made / "key").write_text("")
+    (used / "of-another").write_text("")
+    # a second start knows no more what was there before the first
+    leftovers.note_missing(note, [])
+    leftovers.remove_noted(note)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["outside.json", "there", "used"]
+
+
+def test_without_a_note_nothing_is_removed(tmp_path):
+    leftovers.remove_noted(tmp_path / "outside.json")
+    (tmp_path / "outside.json").write_text("{")
+    leftovers.remove_noted(tmp_path / "outside.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["outside.json"]

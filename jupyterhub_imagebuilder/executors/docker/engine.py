@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import importlib.util
 import io
 import os
 import struct
@@ -20,6 +21,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any, TypeVar
+
+from traitlets import TraitError
 
 from jupyterhub_imagebuilder.errors import Reason
 from jupyterhub_imagebuilder.executors.apierror import ApiError
@@ -51,9 +54,15 @@ class Engine:
     Every method raises :class:`EngineError` and nothing else.
 
     :param host: ``unix://…`` or ``tcp://…``; empty means ``$DOCKER_HOST`` and its default.
+    :raises TraitError: the library, which is an extra, is not installed.
     """
 
     def __init__(self, host: str = "") -> None:
+        if importlib.util.find_spec("docker") is None:
+            raise TraitError(
+                "c.ImageBuilder.executor_class is docker, which needs one package more: "
+                "python -m pip install 'jupyterhub-imagebuilder[docker]'"
+            )
         self._host = host
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="engine")
         self._lock = threading.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import http.server
 import socket
 import stat
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.demo import hub, ports
+from tools.demo import hub, making, ports
 from tools.demo.engine import Engine
 from tools.demo.images import Images
 from tools.demo.state import CLONE, State, Unusable
@@ -25,8 +26,8 @@ PLACE = hub.Place(
 )
 
 
-def options():
-    words = hub.arguments(PLACE)
+def options(place=PLACE):
+    words = hub.arguments(place)
     return dict(word.removeprefix("--").split("=", 1) for word in words if "=" in word)
 
 
@@ -40,6 +41,12 @@ def test_the_command_line_has_what_depends_on_the_machine():
     assert given["ImageBuilderSpawner.prefill"] == PLACE.repository
     proxy = given["ConfigurableHTTPProxy.api_url"].rpartition(":")[2]
     assert len({"8000", given["JupyterHub.hub_port"], given["ImageBuilder.port"], proxy}) == 4
+
+
+def test_a_builder_without_buildx_gets_no_arguments_for_it():
+    classic = dataclasses.replace(PLACE, images=Images(making.BASE, making.CLASSIC))
+    assert options(classic)["DockerExecutor.buildx_args"] == "[]"
+    assert "DockerExecutor.buildx_args" not in options()
 
 
 def test_no_option_is_the_example_s_own():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.server
+import importlib.util
 import json
 import socket
 import socketserver
 import threading
 
 import pytest
+from traitlets import TraitError
 
 from jupyterhub_imagebuilder.executors.docker import engine as module
 from jupyterhub_imagebuilder.executors.docker.engine import Engine, EngineError
@@ -119,3 +121,9 @@ async def test_a_pull_that_says_nothing_holds_nobody_up(slow, engine):
         await asyncio.gather(pull, return_exceptions=True)
 
     assert pull.cancelled()
+
+
+def test_without_the_extra_the_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(TraitError, match=r"jupyterhub-imagebuilder\[docker\]"):
+        Engine()

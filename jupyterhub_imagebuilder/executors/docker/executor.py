@@ -9,19 +9,18 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Dict, Float, Integer, List, Unicode, default
-from traitlets.config import LoggingConfigurable
+from traitlets import Bool, Float, Integer, Unicode, default
 
 from jupyterhub_imagebuilder.builds.model import BuildRequest
 from jupyterhub_imagebuilder.builds.ports import Claim, ClaimState, Clock, Observation
 from jupyterhub_imagebuilder.errors import BuildFailed, ExecutorUnavailable, Reason
-from jupyterhub_imagebuilder.executors import repo2docker
 from jupyterhub_imagebuilder.executors.docker import container
 from jupyterhub_imagebuilder.executors.docker.engine import Engine, Json
 from jupyterhub_imagebuilder.executors.docker.following import Follower, Patience
 from jupyterhub_imagebuilder.executors.docker.images import EngineImages
 from jupyterhub_imagebuilder.executors.docker.launching import Launch, Order, name_taken
 from jupyterhub_imagebuilder.executors.docker.tidying import Limits, Tidier
+from jupyterhub_imagebuilder.executors.settings import ExecutorSettings
 
 _CLAIM_ATTEMPTS = 10
 #: Seconds that a container which is being removed may keep its name.
@@ -30,7 +29,7 @@ _POLL = 0.5
 _GIGABYTE = 10**9
 
 
-class DockerExecutor(LoggingConfigurable):
+class DockerExecutor(ExecutorSettings):
     """Builds in containers of one engine, which has the images, too.
 
     :param clock: time.
@@ -45,27 +44,9 @@ class DockerExecutor(LoggingConfigurable):
         help="Path of the engine's socket on the engine's machine; mounted into the containers"
         " that build.  Default: as in `docker_host`."
     ).tag(config=True)
-    instance = Unicode(
-        "imagebuilder",
-        help="Label of containers and images that tells image builders of one engine apart.",
-    ).tag(config=True)
-    build_image = Unicode(
-        "quay.io/jupyterhub/repo2docker:2026.04.0",
-        help="Image of the containers that build: repo2docker 2024.07 or later, with python3.",
-    ).tag(config=True)
     push_config_file = Unicode(
         help="File with the credentials for the registry, as Docker's `config.json`; copied into"
         " the containers that build."
-    ).tag(config=True)
-    deadline = Integer(7200, min=1, help="Seconds that a build may take.").tag(config=True)
-    engine_wait = Integer(
-        60, min=0, help="Seconds that a build waits for an engine that does not answer."
-    ).tag(config=True)
-    pull_grace = Integer(
-        60, min=0, help="Seconds that pulling `build_image` may go on failing."
-    ).tag(config=True)
-    silence = Integer(
-        1800, min=0, help="Seconds that a build may go on without a line of log.  0: for ever."
     ).tag(config=True)
     memory_limit = Integer(
         2 * _GIGABYTE,
@@ -79,19 +60,6 @@ class DockerExecutor(LoggingConfigurable):
     network = Unicode(
         help="The engine's network in which containers clone.  Default: the engine's own."
     ).tag(config=True)
-    extra_env = Dict(
-        Unicode(), help="More environment for the containers.  Readable by whoever inspects them."
-    ).tag(config=True)
-    repo2docker_extra_args = List(
-        Unicode(), help="More arguments for repo2docker, before the repository."
-    ).tag(config=True)
-    buildx_args = List(
-        Unicode(),
-        # one manifest instead of an index: what is made is what is looked up and started
-        default_value=["--provenance=false"],
-        help="Arguments for `docker buildx build` (repo2docker 2025.08 and later).",
-    ).tag(config=True)
-    platform = Unicode("linux/amd64", help="Platform of the engine.").tag(config=True)
     tidy = Bool(
         True,  # noqa: FBT003
         help="Whether old images of ours, what failed builds left, and the engine's build cache"
@@ -122,16 +90,6 @@ class DockerExecutor(LoggingConfigurable):
     @default("engine_socket")
     def _default_engine_socket(self) -> str:
         return self._engine.socket
-
-    @property
-    def build_settings(self) -> dict[str, object]:
-        """What changes the image, beside repository and commit: part of a build's key."""
-        return {
-            "build_image": self.build_image,
-            "repo2docker_extra_args": list(self.repo2docker_extra_args),
-            "buildx_args": list(self.buildx_args),
-            "user": [repo2docker.USER_NAME, repo2docker.USER_ID],
-        }
 
     @property
     def push_secret(self) -> str:

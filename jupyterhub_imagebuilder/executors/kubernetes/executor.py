@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from traitlets import Dict, Integer, List, Unicode, default
-from traitlets.config import LoggingConfigurable
 
 from jupyterhub_imagebuilder.builds.model import BuildRequest
 from jupyterhub_imagebuilder.builds.ports import Claim, ClaimState, Clock, Observation
 from jupyterhub_imagebuilder.errors import BuildFailed, ExecutorUnavailable, Reason
-from jupyterhub_imagebuilder.executors import repo2docker
 from jupyterhub_imagebuilder.executors.kubernetes import manifest, verdict
 from jupyterhub_imagebuilder.executors.kubernetes.api import ApiError, Json, PodApi
 from jupyterhub_imagebuilder.executors.kubernetes.following import Follower
 from jupyterhub_imagebuilder.executors.kubernetes.placement import Engines, place
 from jupyterhub_imagebuilder.executors.kubernetes.starting import Patience
 from jupyterhub_imagebuilder.executors.kubernetes.watch import PodWatch
+from jupyterhub_imagebuilder.executors.settings import ExecutorSettings
 from jupyterhub_imagebuilder.executors.waiting import wait_for
 
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -38,7 +37,7 @@ _DELETION = 120.0
 _REMOVE_GRACE = 2
 
 
-class KubernetesExecutor(LoggingConfigurable):
+class KubernetesExecutor(ExecutorSettings):
     """Builds in pods that use the container engine of their node.
 
     :param clock: time.
@@ -50,14 +49,6 @@ class KubernetesExecutor(LoggingConfigurable):
     ).tag(config=True)
     kubeconfig = Unicode(
         help="A kubeconfig file.  Default: the pod's service account, or else `$KUBECONFIG`."
-    ).tag(config=True)
-    instance = Unicode(
-        "imagebuilder",
-        help="Label of the build pods that tells image builders of one namespace apart.",
-    ).tag(config=True)
-    build_image = Unicode(
-        "quay.io/jupyterhub/repo2docker:2026.04.0",
-        help="Image of the build pods: repo2docker 2024.07 or later, with python3.",
     ).tag(config=True)
     image_pull_secrets = List(
         Unicode(), help="Names of Secrets with which `build_image` is pulled."
@@ -80,22 +71,12 @@ class KubernetesExecutor(LoggingConfigurable):
         help="Secret of type `kubernetes.io/dockerconfigjson` with which images are pushed."
     ).tag(config=True)
     push_secret_key = Unicode(".dockerconfigjson", help="Key in `push_secret`.").tag(config=True)
-    deadline = Integer(7200, min=1, help="Seconds that a build may take.").tag(config=True)
-    engine_wait = Integer(
-        60, min=0, help="Seconds that a build waits for the engine of its node."
-    ).tag(config=True)
     node_wait = Integer(
         900, min=0, help="Seconds that a build waits for a node, as for one that scales up."
-    ).tag(config=True)
-    pull_grace = Integer(
-        60, min=0, help="Seconds that pulling `build_image` may go on failing."
     ).tag(config=True)
     mount_grace = Integer(60, min=0, help="Seconds that mounting a volume may go on failing.").tag(
         config=True
     )
-    silence = Integer(
-        1800, min=0, help="Seconds that a build may go on without a line of log.  0: for ever."
-    ).tag(config=True)
     node_selector = Dict(Unicode(), help="Labels of the nodes for builds.").tag(config=True)
     tolerations = List(
         Dict(), help="Tolerations of the build pods.  Default: those of users' pods."
@@ -105,19 +86,6 @@ class KubernetesExecutor(LoggingConfigurable):
         " steps run in the engine and are bounded there."
     ).tag(config=True)
     priority_class = Unicode(help="Priority class of the build pods.").tag(config=True)
-    extra_env = Dict(
-        Unicode(), help="More environment for the build pods.  Readable by whoever reads pods."
-    ).tag(config=True)
-    repo2docker_extra_args = List(
-        Unicode(), help="More arguments for repo2docker, before the repository."
-    ).tag(config=True)
-    buildx_args = List(
-        Unicode(),
-        # one manifest instead of an index: what is pushed is what is looked up and pulled
-        default_value=["--provenance=false"],
-        help="Arguments for `docker buildx build` (repo2docker 2025.08 and later).",
-    ).tag(config=True)
-    platform = Unicode("linux/amd64", help="Platform of the nodes that build.").tag(config=True)
 
     def __init__(self, *, clock: Clock, api: PodApi | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -151,16 +119,6 @@ class KubernetesExecutor(LoggingConfigurable):
     @default("resources")
     def _default_resources(self) -> dict[str, Any]:
         return {"requests": {"cpu": "50m", "memory": "128Mi"}}
-
-    @property
-    def build_settings(self) -> dict[str, object]:
-        """What changes the image, beside repository and commit: part of a build's key."""
-        return {
-            "build_image": self.build_image,
-            "repo2docker_extra_args": list(self.repo2docker_extra_args),
-            "buildx_args": list(self.buildx_args),
-            "user": [repo2docker.USER_NAME, repo2docker.USER_ID],
-        }
 
     async def start(self) -> None:
         """Begin to watch; returns at once, whether Kubernetes answers or not."""

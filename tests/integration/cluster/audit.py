@@ -34,7 +34,7 @@ class AuditLog:
         return [
             entry
             for entry in once.values()
-            if (user is None or entry["user"]["username"].endswith(user))
+            if (user is None or entry["user"].get("username", "").endswith(user))
             and (namespace is None or entry.get("objectRef", {}).get("namespace") == namespace)
         ]
 

@@ -8,12 +8,14 @@ By hand, beside a demo that runs:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import sys
 import time
 from collections.abc import Callable
 
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.conftest import find_chromium
@@ -129,8 +131,9 @@ class Story:
         deadline = time.monotonic() + START_LIMIT / 1000
         while f"/user/{USER}/lab" not in page.url:
             assert time.monotonic() < deadline, f"no JupyterLab after {START_LIMIT} ms:\n{lines}"
-            log = page.locator("#progress-log")
-            lines = (log.count() and log.text_content()) or lines
+            # whatever is there now, also where the page is just being left
+            with contextlib.suppress(PlaywrightError):
+                lines = "".join(page.locator("#progress-log").all_text_contents()) or lines
             page.wait_for_timeout(100)
         assert not BUILD_LINE.search(lines), lines
         entry = page.locator(".jp-DirListing-itemText").first

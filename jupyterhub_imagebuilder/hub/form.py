@@ -115,9 +115,11 @@ class FormChoice(Configurable):
 
     def _prefilled(self, profile_list: Any) -> dict[str, Any]:
         """Options as somebody would have saved them who started from ``prefill``."""
+        if not self.prefill:
+            return {}
         profiles = self._get_initialized_profile_list(profile_list) or []
         offering = [each for each in profiles if self._choice.includes(each)]
-        if not self.prefill or not offering:
+        if not offering:
             return {}
         default_one = next((each for each in offering if each.get("default")), offering[0])
         return {"profile": default_one["slug"], self._choice.text_key: self.prefill}

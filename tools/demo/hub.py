@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from jupyterhub_imagebuilder.hub.state import write_private
 from tools.demo import ports
 from tools.demo.containers import OWNER
 from tools.demo.engine import Engine
@@ -43,8 +44,8 @@ def password(state: State) -> str:
         return path.read_text("utf-8").strip()
     except FileNotFoundError:
         made = secrets.token_hex(5)
-    path.touch(mode=0o600)
-    path.write_text(f"{made}\n", "utf-8")
+    # whole or not at all: half of it would keep the hub from starting, for ever
+    write_private(path, f"{made}\n")
     return made
 
 

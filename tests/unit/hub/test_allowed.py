@@ -1,36 +1,15 @@
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 from dockerspawner import DockerSpawner
 from tornado.web import HTTPError
 
 from .docker_spawner import (
-    BY_ID,
     ID,
     decide,
-    engine_with_images,
     refusal,
-    spawner_on,
 )
-from .fakes import FakeService
 from .test_spawner import TEXT
-
-
-@pytest.fixture
-def service():
-    return FakeService(answers=[BY_ID])
-
-
-@pytest.fixture
-def engine():
-    return engine_with_images()
-
-
-@pytest.fixture
-def make(service, engine):
-    return partial(spawner_on, engine, service)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 import requests
 from docker.errors import ImageNotFound
@@ -9,40 +7,13 @@ from dockerspawner import DockerSpawner, SwarmSpawner
 from tornado.web import HTTPError
 
 from .docker_spawner import (
-    BY_ID,
     ID,
     OTHER_ID,
-    answering_server,
     decide,
-    engine_with_images,
     spawner_on,
 )
 from .engine import refused
-from .fakes import FakeService
 from .test_spawner import TEXT
-
-
-@pytest.fixture
-def service():
-    return FakeService(answers=[BY_ID])
-
-
-@pytest.fixture
-def engine():
-    return engine_with_images()
-
-
-@pytest.fixture
-async def server():
-    async with answering_server() as port:
-        yield port
-
-
-@pytest.fixture
-def make(service, engine, monkeypatch):
-    # of JupyterHub's environment only what DockerSpawner adds matters here
-    monkeypatch.setattr("jupyterhub.spawner.Spawner.get_env", lambda self: {})
-    return partial(spawner_on, engine, service)
 
 
 async def test_a_container_starts_and_is_told_its_images_name(make, engine, server):

@@ -1,23 +1,18 @@
 from __future__ import annotations
 
 import inspect
-from functools import partial
 
 import pytest
 from dockerspawner import DockerSpawner, SwarmSpawner
 from tornado.web import HTTPError
 
 from .docker_spawner import (
-    BY_ID,
     ID,
     OTHER_ID,
-    answering_server,
     decide,
-    engine_with_images,
     refusal,
-    spawner_on,
 )
-from .fakes import BUILT, COMMIT, DIGEST, PINNED, FakeService
+from .fakes import BUILT, COMMIT, DIGEST, PINNED
 from .test_spawner import SAVED, TEXT
 
 PROFILES = [
@@ -35,29 +30,6 @@ PROFILES = [
         },
     }
 ]
-
-
-@pytest.fixture
-def service():
-    return FakeService(answers=[BY_ID])
-
-
-@pytest.fixture
-def engine():
-    return engine_with_images()
-
-
-@pytest.fixture
-async def server():
-    async with answering_server() as port:
-        yield port
-
-
-@pytest.fixture
-def make(service, engine, monkeypatch):
-    # of JupyterHub's environment only what DockerSpawner adds matters here
-    monkeypatch.setattr("jupyterhub.spawner.Spawner.get_env", lambda self: {})
-    return partial(spawner_on, engine, service)
 
 
 # -- which image ---------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import errno
 import http.server
 import socket
 import stat
@@ -73,6 +74,20 @@ def test_the_password_is_made_once_and_is_for_this_user_alone(tmp_path):
     assert not any(made in word for word in hub.arguments(PLACE))
     path.write_text("chosen by hand\n")
     assert hub.password(state) == "chosen by hand"
+
+
+def test_a_password_of_which_nothing_was_written_does_not_last(tmp_path, monkeypatch):
+    state = State(tmp_path / "state")
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="no space"):
+            hub.password(state)
+    assert list(state.hub.iterdir()) == []
+    assert hub.password(state)
 
 
 def test_the_environment_is_ours_without_what_is_another_hub_s():

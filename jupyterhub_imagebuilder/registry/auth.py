@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 from yarl import URL
@@ -16,6 +16,8 @@ from jupyterhub_imagebuilder.registry.transport import Answer, Transport
 
 #: Challenges that are remembered, one per repository: each saves a request.
 _REMEMBERED = 1000
+#: ``repository:name:actions``; a name with a port has one more, and is not guessed from.
+_SCOPE_PARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,18 @@ class Request:
 
     method: str
     url: URL
-    space: str  #: the repository, or empty: where the same challenge is expected again
+    repository: str = ""  #: empty: of the registry itself
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def space(self) -> tuple[str, bool]:
+        """Where the same challenge is expected again: reading and writing differ."""
+        return self.repository, self.reads
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing."""
+        return self.method in ("GET", "HEAD")
 
 
 class Authenticated:
@@ -41,7 +53,8 @@ class Authenticated:
         self._transport = transport
         self._tokens = tokens
         self._source = source
-        self._challenges: dict[str, Challenge] = {}
+        self._challenges: dict[tuple[str, bool], Challenge] = {}
+        self._patterns: dict[bool, Challenge] = {}
 
     async def send(self, request: Request) -> Answer:
         """Send the request; with renewed credentials once more if the first ones are refused.
@@ -69,18 +82,19 @@ class Authenticated:
         return answer
 
     async def _send_as(self, request: Request, credentials: Credentials | None) -> Answer:
-        proof = None
-        if challenge := self._challenges.get(request.space):
+        proof, began = None, self._tokens.now()
+        if challenge := self._expected(request, credentials):
             proof = await self._proof(challenge, credentials, None)
         answer = await self._send_with(request, proof)
         if answer.status != HTTPStatus.UNAUTHORIZED:
             return answer
         challenge = self._choose(answer)
-        self._remember(request.space, challenge)
-        refused, proof = proof, await self._proof(challenge, credentials, proof)
-        if proof != refused:
-            # The same again would only count as another failed login.
-            answer = await self._send_with(request, proof)
+        self._remember(request, challenge)
+        if proof is None or not self._as_good_as_any(challenge, proof, began):
+            refused, proof = proof, await self._proof(challenge, credentials, proof)
+            if proof != refused:
+                # The same again would only count as another failed login.
+                answer = await self._send_with(request, proof)
         if answer.status == HTTPStatus.UNAUTHORIZED and not self._too_narrow(answer, credentials):
             raise self._no_password() if credentials is None else denied(self._host)
         return answer
@@ -89,7 +103,16 @@ class Authenticated:
         headers = dict(request.headers)
         if proof:
             headers["Authorization"] = proof
-        return await self._transport.send(request.method, request.url, headers=headers)
+        # the API's own root has to answer itself: what leads away from there is no registry
+        reads = request.reads and request.repository
+        send = self._transport.follow if reads else self._transport.send
+        return await send(request.method, request.url, headers=headers)
+
+    def _as_good_as_any(self, challenge: Challenge, proof: str, began: float) -> bool:
+        """Whether the proof was made just now for what is asked: another would say the same."""
+        narrow = challenge.params.get("error") == "insufficient_scope"
+        token = proof.removeprefix("Bearer ")
+        return narrow and self._tokens.granted_since(token, challenge, began)
 
     def _choose(self, answer: Answer) -> Challenge:
         challenges = parse_challenges(answer.headers.getall("WWW-Authenticate", []))
@@ -133,7 +156,30 @@ class Authenticated:
         error = challenge.params.get("error", "insufficient_scope")
         return challenge.scheme == "bearer" and error == "insufficient_scope"
 
-    def _remember(self, space: str, challenge: Challenge) -> None:
-        self._challenges[space] = challenge
+    def _remember(self, request: Request, challenge: Challenge) -> None:
+        self._challenges[request.space] = challenge
         if len(self._challenges) > _REMEMBERED:
             del self._challenges[next(iter(self._challenges))]
+        scope = challenge.params.get("scope", "").split(":")
+        ours = len(scope) == _SCOPE_PARTS and scope[:2] == ["repository", request.repository]
+        if challenge.scheme == "basic":
+            self._patterns = {True: challenge, False: challenge}
+        elif ours:
+            self._patterns[request.reads] = challenge
+
+    def _expected(self, request: Request, credentials: Credentials | None) -> Challenge | None:
+        """The challenge that is met without a proof; for a new repository as for others.
+
+        That saves the first request about each repository.  A wrong guess is refused with the
+        right challenge.
+        """
+        known = self._challenges.get(request.space)
+        pattern = self._patterns.get(request.reads)
+        if known or pattern is None or credentials is None or not request.repository:
+            return known
+        if pattern.scheme == "basic":
+            return pattern
+        actions = pattern.params["scope"].rpartition(":")[2]
+        params = {k: v for k, v in pattern.params.items() if k not in ("error", "scope")}
+        params["scope"] = f"repository:{request.repository}:{actions}"
+        return replace(pattern, params=params)

@@ -60,6 +60,18 @@ class CachedRegistry:
         """Return when the registry answers; never from memory."""
         await self._registry.check()
 
+    async def prepare(self, image: ImageName) -> None:
+        """Make sure that the image can be pushed."""
+        await self._registry.prepare(image)
+
+    async def remove(self, image: ImageName) -> None:
+        """Delete the image's tag, and forget it; what was asked before is outdated then."""
+        try:
+            await self._registry.remove(image)
+        finally:
+            # also where it failed: the answer may be lost, and the tag with it
+            self._keep(image, _Entry(None, self._clock.now() + self._ttl, next(self._order)))
+
     async def close(self) -> None:
         """End the look-ups under way; the registry behind is its maker's to close."""
         await self._flights.close()

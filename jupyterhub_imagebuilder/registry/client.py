@@ -1,58 +1,55 @@
-"""Client of a registry that speaks the OCI distribution API.
-
-The API is that of https://github.com/opencontainers/distribution-spec (end-1 and end-3).
-"""
+"""The registry that builds are pushed to, as the admin configures it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
-from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from traitlets import Bool, Float, Unicode
+from traitlets import Bool, Dict, Enum, Float, Unicode
 from traitlets.config import LoggingConfigurable
 from yarl import URL
 
 from jupyterhub_imagebuilder.builds.model import ImageName
 from jupyterhub_imagebuilder.builds.ports import Clock
 from jupyterhub_imagebuilder.clock import SystemClock
-from jupyterhub_imagebuilder.errors import RegistryDenied, RegistryUnavailable
-from jupyterhub_imagebuilder.registry.auth import Authenticated, Request
-from jupyterhub_imagebuilder.registry.credentials import (
-    CredentialsSource,
+from jupyterhub_imagebuilder.errors import RegistryUnavailable
+from jupyterhub_imagebuilder.registry.api import MANIFEST_TYPES, DistributionApi
+from jupyterhub_imagebuilder.registry.auth import Authenticated
+from jupyterhub_imagebuilder.registry.credentials import CredentialsSource, NoCredentials
+from jupyterhub_imagebuilder.registry.docker_config import DOCKER_HUB
+from jupyterhub_imagebuilder.registry.ecr import ElasticContainerRegistry
+from jupyterhub_imagebuilder.registry.failures import Busy, Transient
+from jupyterhub_imagebuilder.registry.google import GoogleCredentials
+from jupyterhub_imagebuilder.registry.sources import (
     FileCredentials,
-    NoCredentials,
+    PasswordFile,
     SecretCredentials,
 )
-from jupyterhub_imagebuilder.registry.tokens import Tokens, denied
-from jupyterhub_imagebuilder.registry.transport import Answer, Transient, Transport
+from jupyterhub_imagebuilder.registry.tokens import Tokens
+from jupyterhub_imagebuilder.registry.transport import Transport
+
+__all__ = ["MANIFEST_TYPES", "DistributionRegistry"]
 
 T = TypeVar("T")
 
-#: Whichever of these an engine pushed: a registry calls absent what it may not send.
-MANIFEST_TYPES = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
-#: Where the API is, for names that stand for another host.
-_API_HOSTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
+#: Where the API is of what is called ``docker.io``.
+_DOCKER_HUB_API = "registry-1.docker.io"
 #: Mean seconds before the second and the third try; each is spread by half of itself.
 _PAUSES = (0.4, 1.2)
-#: Seconds for which "there is a registry at this address" is believed.
-_CONFIRMATION = 60.0
+#: Seconds that a registry may ask us to wait within one look-up.
+_LONGEST_WAIT = 3.0
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 #: Names and tags as the distribution spec writes them.
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+
+
+class _Closing(Protocol):
+    async def close(self) -> None: ...
 
 
 class DistributionRegistry(LoggingConfigurable):
@@ -69,7 +66,44 @@ class DistributionRegistry(LoggingConfigurable):
         help="""
         Path of a file in the form of docker's `config.json` with the credentials for the registry.
 
-        It is read again when it changes. Without it, and without a Secret, look-ups are anonymous.
+        It is read again when it changes. Credential helpers in it (`credHelpers`, `credsStore`)
+        are asked where their program is installed beside this service. Without the file, and
+        without a Secret, look-ups are anonymous.
+        """,
+    ).tag(config=True)
+
+    username = Unicode(
+        "",
+        help="""
+        User of the registry; the password is in `password_file`.
+
+        Instead of a `credentials_file`, for a service of its own.
+        """,
+    ).tag(config=True)
+
+    password_file = Unicode(
+        "",
+        help="Path of a file with the password, or the token, of `username`; nothing else in it.",
+    ).tag(config=True)
+
+    cloud = Enum(
+        ["", "aws", "google"],
+        default_value="",
+        help="""
+        The cloud whose machine identity is the credential for the registry.
+
+        `aws`: for Amazon ECR; the password is renewed before it ends, and an image's repository
+        is created before its first push. It takes the extra `jupyterhub-imagebuilder[ecr]`.
+        `google`: for Artifact Registry; the token of the service account that this service runs
+        as, from the metadata server. It comes before the other credentials.
+        """,
+    ).tag(config=True)
+
+    ecr_repository = Dict(
+        help="""
+        Further arguments of CreateRepository for repositories that are created in Amazon ECR.
+
+        Such as `{"tags": [{"Key": "team", "Value": "hub"}]}`, in the words of AWS's API.
         """,
     ).tag(config=True)
 
@@ -119,11 +153,16 @@ class DistributionRegistry(LoggingConfigurable):
         self.host = host
         self._clock = clock or SystemClock()
         self._base = self._address()
-        self._transport = Transport(host, ca_file=self.ca_file, timeout=self.timeout)
+        self._transport = Transport(
+            host, ca_file=self.ca_file, timeout=self.timeout, clock=self._clock
+        )
         self._tokens = Tokens(self._base, host, self._transport, self._clock)
-        source = self._source(read_credentials)
-        self._requests = Authenticated(host, self._transport, self._tokens, source)
-        self._confirmed = float("-inf")
+        self._closing: list[_Closing] = [self._tokens, self._transport]
+        self._ecr: ElasticContainerRegistry | None = None
+        self._requests = Authenticated(
+            host, self._transport, self._tokens, self._source(read_credentials)
+        )
+        self._api = DistributionApi(host, self._base, self._requests, self._transport, self._clock)
 
     async def digest(self, image: ImageName) -> str | None:
         """The digest of the image's manifest (or index), None when there is no such image.
@@ -133,22 +172,45 @@ class DistributionRegistry(LoggingConfigurable):
         :raises RegistryUnavailable: no answer after three tries, or one that says nothing.
         :raises RegistryDenied: our credentials are refused.
         """
-        if not _REPOSITORY.fullmatch(image.repository) or not _TAG.fullmatch(image.tag):
+        if not _is_name(image):
             return None
-        return await self._patiently(partial(self._digest, image))
+        return await self._patiently(partial(self._api.digest, image))
 
     async def check(self) -> None:
         """Return when the registry answers and takes our credentials; raise as :meth:`digest`."""
-        await self._patiently(self._check)
+        await self._patiently(self._api.check)
+
+    async def prepare(self, image: ImageName) -> None:
+        """Make sure that the image can be pushed, as far as that is ours: before each build.
+
+        Most registries make a repository of what is pushed; Amazon's wants it made before.
+
+        :raises RegistryUnavailable: no answer.
+        :raises RegistryDenied: our credentials do not allow it.
+        """
+        if self._ecr is not None and _is_name(image):
+            await self._patiently(partial(self._ecr.create, image.repository))
+
+    async def remove(self, image: ImageName) -> None:
+        """Delete the image's tag; gone already is fine.
+
+        Where a registry deletes whole images only, the image goes, unless it has another tag.
+
+        :raises RegistryUnavailable: no answer: the tag is there, or not.
+        :raises RegistryDenied: the registry does not let us delete; the tag is still there.
+        """
+        if _is_name(image):
+            remove = self._ecr.remove if self._ecr else self._api.remove
+            await self._patiently(partial(remove, image))
 
     async def close(self) -> None:
         """End requests under way and close all connections."""
-        await self._tokens.close()
-        await self._transport.close()
+        for closing in self._closing:
+            await closing.close()
 
     def _address(self) -> URL:
         scheme = "http" if self.insecure else "https"
-        host = self.api_host or _API_HOSTS.get(self.host, self.host)
+        host = self.api_host or (_DOCKER_HUB_API if self.host in DOCKER_HUB else self.host)
         try:
             return URL.build(scheme=scheme, authority=host, path="/v2/")
         except ValueError as error:
@@ -158,82 +220,44 @@ class DistributionRegistry(LoggingConfigurable):
             ) from error
 
     def _source(self, read: Callable[[], Awaitable[bytes | None]] | None) -> CredentialsSource:
+        host, clock = self.host, self._clock
+        if self.cloud == "aws":
+            self._ecr = ElasticContainerRegistry(
+                host, clock=clock, options=self.ecr_repository, timeout=self.timeout
+            )
+            self._closing.append(self._ecr)
+            return self._ecr
+        if self.cloud == "google":
+            google = GoogleCredentials(host, clock=clock)
+            self._closing.append(google)
+            return google
         if self.credentials_file:
-            return FileCredentials(self.credentials_file, self.host)
+            return FileCredentials(self.credentials_file, host, clock=clock)
+        if self.username or self.password_file:
+            return PasswordFile(self.username, self.password_file, host)
         if read is not None:
-            return SecretCredentials(read, self.host, clock=self._clock)
+            return SecretCredentials(read, host, clock=clock)
         return NoCredentials()
 
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do the work, up to three times where a failure may pass."""
         for pause in _PAUSES:
+            # Spread, so that look-ups that failed together do not come back together.
+            wait = pause * random.uniform(0.5, 1.5)  # noqa: S311
             try:
                 return await work()
             except Transient as error:
+                if isinstance(error, Busy) and error.wait > _LONGEST_WAIT:
+                    raise
+                wait = max(wait, getattr(error, "wait", 0.0))
                 cause = error.__cause__
                 self.log.warning(
                     "Trying again: %s %s", error.message, f"({cause})" if cause else ""
                 )
-            # Spread, so that look-ups that failed together do not come back together.
-            await self._clock.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+            await self._clock.sleep(wait)
         return await work()
 
-    async def _digest(self, image: ImageName) -> str | None:
-        answer = await self._manifest("HEAD", image)
-        if answer.status == HTTPStatus.OK:
-            digest = answer.headers.get("Docker-Content-Digest", "")
-            if _DIGEST.fullmatch(digest):
-                return digest
-        if answer.status in (HTTPStatus.OK, HTTPStatus.METHOD_NOT_ALLOWED):
-            answer = await self._manifest("GET", image)
-        if answer.status == HTTPStatus.OK:
-            return self._hash(answer.body)
-        if answer.status == HTTPStatus.NOT_FOUND:
-            await self._confirm()
-            return None
-        if answer.status == HTTPStatus.UNAUTHORIZED:
-            # What Docker Hub says of a repository that is not there, if the login as such works.
-            await self._check()
-            return None
-        raise self._unexpected(answer.status)
 
-    async def _manifest(self, method: str, image: ImageName) -> Answer:
-        url = self._base.joinpath(*image.repository.split("/"), "manifests", image.tag)
-        headers = {"Accept": ", ".join(MANIFEST_TYPES)}
-        return await self._requests.send(Request(method, url, image.repository, headers))
-
-    async def _check(self) -> None:
-        answer = await self._requests.send(Request("GET", self._base, ""))
-        if answer.status != HTTPStatus.OK:
-            raise self._unexpected(answer.status)
-        self._confirmed = self._clock.now()
-
-    async def _confirm(self) -> None:
-        """Make sure that "not found" was said by a registry, not by a proxy without one."""
-        if self._clock.now() - self._confirmed < _CONFIRMATION:
-            return
-        answer = await self._transport.send("GET", self._base, headers={})
-        if answer.status not in (HTTPStatus.OK, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise self._unexpected(answer.status)
-        self._confirmed = self._clock.now()
-
-    def _hash(self, body: bytes) -> str:
-        """The digest of a manifest, which is that of its bytes."""
-        try:
-            manifest = json.loads(body)
-        except ValueError:
-            manifest = None
-        if not isinstance(manifest, dict) or manifest.get("schemaVersion") != 2:  # noqa: PLR2004
-            raise RegistryUnavailable(
-                f"What answers as the registry {self.host} sends something other than an image; "
-                "please tell the administrator of this hub."
-            )
-        return f"sha256:{hashlib.sha256(body).hexdigest()}"
-
-    def _unexpected(self, status: int) -> RegistryDenied | RegistryUnavailable:
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return denied(self.host)
-        return RegistryUnavailable(
-            f"What answers as the registry {self.host} does not behave like one ({status}); "
-            "please tell the administrator of this hub."
-        )
+def _is_name(image: ImageName) -> bool:
+    """Whether a registry can have an image of that name."""
+    return bool(_REPOSITORY.fullmatch(image.repository) and _TAG.fullmatch(image.tag))

@@ -45,6 +45,7 @@ class _Grant:
 @dataclass(frozen=True, slots=True)
 class _Token:
     value: str = field(repr=False)
+    asked: float
     expires: float
 
 
@@ -82,6 +83,18 @@ class Tokens:
             return token.value
         return await self._flights.run(grant, partial(self._fetch, grant))
 
+    def now(self) -> float:
+        """The time by which tokens age, in seconds since the epoch."""
+        return self._clock.now()
+
+    def granted_since(self, value: str, challenge: Challenge, when: float) -> bool:
+        """Whether the token is for what the challenge asks, and was asked for not before."""
+        scope = challenge.params.get("scope", "")
+        return any(
+            token.value == value and grant.scope == scope and token.asked >= when
+            for grant, token in self._tokens.items()
+        )
+
     async def close(self) -> None:
         """End the requests under way."""
         await self._flights.close()
@@ -109,7 +122,7 @@ class Tokens:
         # Counted from the question: the server's own clock (issued_at) may differ from ours.
         expires = asked + lifetime - min(_MARGIN, lifetime / 2)
         self._tokens = {g: t for g, t in self._tokens.items() if asked < t.expires}
-        self._tokens[grant] = _Token(value, expires)
+        self._tokens[grant] = _Token(value, asked, expires)
         return value
 
     async def _request(self, grant: _Grant) -> Answer:

@@ -12,7 +12,11 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from jupyterhub_imagebuilder._version import __version__
+from jupyterhub_imagebuilder.builds.ports import Clock
+from jupyterhub_imagebuilder.clock import SystemClock
 from jupyterhub_imagebuilder.errors import RegistryUnavailable
+from jupyterhub_imagebuilder.registry.failures import Transient
+from jupyterhub_imagebuilder.registry.pace import Pace
 
 #: Bytes: the largest manifest that the distribution spec asks registries to take.
 _ANSWER_LIMIT = 4 * 1024 * 1024
@@ -20,10 +24,9 @@ _ANSWER_LIMIT = 4 * 1024 * 1024
 _CONNECT_LIMIT = 5.0
 #: Connections: look-ups are short, and a registry counts them.
 _CONNECTIONS = 16
-
-
-class Transient(RegistryUnavailable):
-    """A failure that may be over in a moment: worth another try."""
+#: Redirects in a row: more are a circle.
+_REDIRECTS = 5
+_MOVED = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,16 @@ class Transport:
     :param timeout: seconds for one request.
     """
 
-    def __init__(self, host: str, *, ca_file: str = "", timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        host: str,
+        *,
+        ca_file: str = "",
+        timeout: float = 10.0,
+        clock: Clock | None = None,
+    ) -> None:
         self._host = host
+        self._pace = Pace(host, clock or SystemClock())
         self._ca_file = ca_file
         self._timeout = aiohttp.ClientTimeout(
             total=timeout, sock_connect=min(timeout, _CONNECT_LIMIT)
@@ -63,9 +74,61 @@ class Transport:
         """Send one request; redirects are answers like any other.
 
         :param form: sent as the body, URL-encoded.
-        :raises Transient: no answer, 429, or an error of the server.
+        :raises Busy: the server wants no more requests for now; this one may not have been sent.
+        :raises Transient: no answer, or an error of the server.
         :raises RegistryUnavailable: a failure that another try does not cure.
         """
+        self._pace.admit(url)
+        answer = await self._send(method, url, headers, form)
+        self._pace.note(url, answer.status, answer.headers)
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise self._silent(f"has an error ({answer.status})")
+        return answer
+
+    async def follow(self, method: str, url: URL, *, headers: Mapping[str, str]) -> Answer:
+        """Send a request that only reads, and go where the answer says.
+
+        Credentials stay behind where that is another server, and nothing goes from https to http.
+
+        :raises RegistryUnavailable: as :meth:`send`, or the redirects lead nowhere.
+        """
+        here = url
+        for _ in range(_REDIRECTS + 1):
+            answer = await self.send(method, here, headers=headers)
+            if answer.status not in _MOVED:
+                break
+            here = self._next(here, answer)
+            if here.origin() != url.origin():
+                headers = {k: v for k, v in headers.items() if k.lower() != "authorization"}
+        else:
+            raise self._lost("in circles")
+        if here.origin() != url.origin() and answer.status in (
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.FORBIDDEN,
+        ):
+            # the login of a server that nobody configured is not answered
+            raise self._lost("to a server that wants a login of its own")
+        return answer
+
+    def _next(self, here: URL, answer: Answer) -> URL:
+        try:
+            there = here.join(URL(answer.headers.get("Location", ""), encoded=True))
+        except ValueError:
+            there = URL()
+        known = there.scheme == "https" or (there.scheme == here.scheme == "http")
+        if not there.host or not known or there.user or there.password:
+            raise self._lost(f"nowhere ({answer.status})")
+        return there
+
+    def _lost(self, where: str) -> RegistryUnavailable:
+        return RegistryUnavailable(
+            f"What answers as the registry {self._host} leads {where}; "
+            "please tell the administrator of this hub."
+        )
+
+    async def _send(
+        self, method: str, url: URL, headers: Mapping[str, str], form: Mapping[str, str] | None
+    ) -> Answer:
         session = self._open()
         try:
             # A redirect would carry credentials to where nobody configured them.
@@ -87,10 +150,6 @@ class Transport:
             raise self._silent("does not answer as HTTP has it") from None
         except (aiohttp.ClientError, OSError) as error:
             raise self._silent("cannot be reached") from error
-        if response.status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise self._silent("takes no more requests for the moment (429)")
-        if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise self._silent(f"has an error ({response.status})")
         return Answer(response.status, response.headers, body)
 
     async def close(self) -> None:

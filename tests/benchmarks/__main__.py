@@ -15,13 +15,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import bursts, cluster, machine, moments, real, restart, watching
+from tests.benchmarks import (
+    bursts,
+    cluster,
+    machine,
+    moments,
+    p4_cached,
+    p5_registry,
+    real,
+    restart,
+    watching,
+)
 from tests.benchmarks.bench import ROOT, Row, Stage, stage
 
 PARTS: dict[str, Callable[[Stage], AsyncIterator[Row]]] = {
     "P1": cluster.api_requests,
     "P2": watching.line_latency,
     "P3": watching.memory,
+    "P4": p4_cached.cached_answers,
+    "P5": p5_registry.registry_requests,
     "P6": moments.push_to_ready,
     "P7": moments.request_to_line,
     "P8": bursts.builds_per_burst,

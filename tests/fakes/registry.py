@@ -20,6 +20,7 @@ class FakeRegistry:
         self.failures: list[ImageBuilderError] = []  #: raised by the next calls, one each
         self.asked: list[ImageName] = []  #: look-ups, in their order
         self.fresh: list[ImageName] = []  #: those of them that wanted a fresh answer
+        self.prepared: list[ImageName] = []  #: before each build
         self.checks = 0
 
     async def digest(self, image: ImageName, *, fresh: bool = False) -> str | None:
@@ -28,6 +29,14 @@ class FakeRegistry:
             self.fresh.append(image)
         self._fail()
         return self.images.get(image)
+
+    async def prepare(self, image: ImageName) -> None:
+        self.prepared.append(image)
+        self._fail()
+
+    async def remove(self, image: ImageName) -> None:
+        self._fail()
+        self.images.pop(image, None)
 
     async def check(self) -> None:
         self.checks += 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from jupyterhub_imagebuilder.builds.model import ImageName
-from jupyterhub_imagebuilder.errors import RegistryUnavailable
+from jupyterhub_imagebuilder.errors import RegistryDenied, RegistryUnavailable
 from jupyterhub_imagebuilder.executors.docker.engine import Engine, EngineError
 
 _AWAY = "The container engine, which keeps the images, does not answer; please try again."
@@ -22,6 +24,21 @@ class EngineImages:
         except EngineError as error:
             raise RegistryUnavailable(_AWAY) from error
         return str(found["Id"]) if found else None
+
+    async def prepare(self, image: ImageName) -> None:
+        """Nothing: what is built here stays here."""
+
+    async def remove(self, image: ImageName) -> None:
+        """Remove the name; its layers go with the last one."""
+        try:
+            await self._engine.remove_image(str(image))
+        except EngineError as error:
+            if error.code == HTTPStatus.CONFLICT:
+                raise RegistryDenied(
+                    "A server runs from this image, so it cannot be removed now."
+                ) from error
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise RegistryUnavailable(_AWAY) from error
 
     async def check(self) -> None:
         """Return when the engine answers."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 
 import pytest
 
 from jupyterhub_imagebuilder.errors import Reason, RegistryDenied, RegistryUnavailable
+from tests.fakes.registries.dialects import DIALECTS
 from tests.unit.registry.stub import INDEX
 
-from .worlds import FakeWorld, RealWorld, StubWorld
+from .worlds import BoxWorld, EcrWorld, FakeWorld, RealWorld, StubWorld
 
 WORLDS = {
     "fake": FakeWorld,
@@ -19,6 +22,9 @@ WORLDS = {
     "bearer": lambda: StubWorld("bearer"),
     "index": lambda: StubWorld("bearer", INDEX),
     "flaky": lambda: StubWorld("basic", faults=[503, 503]),
+    **{name: functools.partial(BoxWorld, name) for name in DIALECTS},
+    "harbor-cached": lambda: BoxWorld("harbor", cached=True),
+    "ecr": EcrWorld,
     "real": RealWorld,
     "real-index": lambda: RealWorld(INDEX),
 }
@@ -74,3 +80,49 @@ async def test_wrong_password_is_not_absent(world):
 
 async def test_check_returns(world):
     assert await world.registry().check() is None
+
+
+async def test_prepare_changes_nothing_that_is_there(world):
+    registry = world.registry()
+    assert await registry.prepare(world.image) is None
+    assert await registry.digest(world.image) == world.digest
+
+
+async def test_removed_image_is_absent(world):
+    registry = world.registry()
+    if world.deletes:
+        assert await registry.digest(world.image) == world.digest
+        assert await registry.remove(world.image) is None
+        assert await registry.digest(world.image) is None
+    else:
+        with pytest.raises(RegistryDenied, match="delete"):
+            await registry.remove(world.image)
+        assert await registry.digest(world.image) == world.digest
+
+
+async def test_removing_what_is_not_there_is_fine(world):
+    registry = world.registry()
+    await registry.remove(dataclasses.replace(world.image, tag="absent"))
+    other = dataclasses.replace(world.image, repository=world.image.repository + "-absent")
+    await registry.remove(other)
+    assert await registry.digest(world.image) == world.digest
+
+
+async def test_removing_never_takes_another_tag_along(world):
+    if not hasattr(world, "same_again"):
+        return  # its images have no content that two could share
+    other = world.same_again("2")
+    other = await other if inspect.isawaitable(other) else other
+    registry = world.registry()
+    try:
+        await registry.remove(world.image)
+    except RegistryDenied:
+        assert await registry.digest(world.image) == world.digest
+    else:
+        assert await registry.digest(world.image) is None
+    assert await registry.digest(other) == world.digest
+
+
+async def test_removing_from_one_that_is_down(world):
+    with pytest.raises(RegistryUnavailable):
+        await world.down().remove(world.image)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
+import datetime as dt
 import hashlib
 import json
 import os
@@ -19,6 +21,9 @@ from jupyterhub_imagebuilder.registry.client import DistributionRegistry
 from jupyterhub_imagebuilder.registry.credentials import Credentials
 from jupyterhub_imagebuilder.registry.tokens import basic
 from tests.fakes.clock import InstantClock
+from tests.fakes.registries.aws import Aws
+from tests.fakes.registries.box import Box
+from tests.fakes.registries.dialects import DIALECTS
 from tests.fakes.registry import FakeRegistry
 from tests.unit.registry.stub import INDEX, OCI, StubRegistry, config_json, manifest
 
@@ -28,6 +33,8 @@ NOBODY = "127.0.0.1:9"
 
 class FakeWorld:
     """The fake of the unit tests, alone or behind the cache."""
+
+    deletes = True
 
     def __init__(self, *, cached: bool = False) -> None:
         self.cached = cached
@@ -54,6 +61,8 @@ class FakeWorld:
 
 class StubWorld:
     """The real client and a registry of our own making."""
+
+    deletes = True
 
     def __init__(self, login, media_type=OCI, faults=()) -> None:
         self.stub = StubRegistry(login)
@@ -92,8 +101,98 @@ class StubWorld:
         return client
 
 
+class BoxWorld:
+    """The real client and a registry in a box."""
+
+    def __init__(self, name, *, cached=False) -> None:
+        self.dialect = DIALECTS[name]
+        self.box = Box(self.dialect)
+        self.cached = cached
+        self.closing = []
+
+    @property
+    def deletes(self):
+        return self.dialect.deletes
+
+    async def start(self) -> None:
+        await self.box.start()
+        self.image = self.box.push()
+        self.digest = self.box.digest(self.image)
+
+    async def stop(self) -> None:
+        for closing in reversed(self.closing):
+            await closing.close()
+        await self.box.stop()
+
+    def same_again(self, tag):
+        return self.box.push(tag, self.image.tag)
+
+    def registry(self):
+        return self._client(self.box.address, self.box.config_json())
+
+    def down(self):
+        return self._client(NOBODY, self.box.config_json())
+
+    def wrong_password(self):
+        return self._client(self.box.address, self.box.config_json(wrong=True))
+
+    def _client(self, address, config, **traits):
+        async def read():
+            return config
+
+        client = DistributionRegistry(
+            host=self.dialect.host,
+            api_host=address,
+            insecure=True,
+            read_credentials=read,
+            clock=InstantClock(),
+            **traits,
+        )
+        self.closing.append(client)
+        if self.cached:
+            self.closing.append(client := CachedRegistry(client, clock=InstantClock()))
+        return client
+
+
+class EcrWorld(BoxWorld):
+    """Amazon's: AWS's own API has the password, makes repositories and deletes."""
+
+    deletes = True
+
+    def __init__(self) -> None:
+        super().__init__("ecr")
+
+    async def start(self) -> None:
+        self.aws = Aws(self.box, InstantClock())
+        self.box.repositories[self.dialect.repository] = {}
+        await super().start()
+
+    def down(self):
+        self.aws.errors = [OSError("no route to AWS")] * 10
+        return super().down()
+
+    def wrong_password(self):
+        client = self.registry()
+        self.aws.get_authorization_token = lambda: {
+            "authorizationData": [
+                {
+                    "authorizationToken": base64.b64encode(b"AWS:wrong").decode(),
+                    "expiresAt": dt.datetime.max.replace(tzinfo=dt.UTC),
+                }
+            ]
+        }
+        return client
+
+    def _client(self, address, config):
+        client = super()._client(address, config, cloud="aws")
+        client._ecr._connect = lambda name, timeout: self.aws
+        return client
+
+
 class RealWorld:
     """The cluster's registry: TLS with a CA of its own, and a login."""
+
+    deletes = True
 
     def __init__(self, media_type=OCI) -> None:
         self.host = os.environ["IB_REGISTRY"]
@@ -119,9 +218,20 @@ class RealWorld:
     async def stop(self) -> None:
         for client in self.clients:
             await client.close()
-        url = self._url("manifests", self.digest)
-        async with self._session() as session, session.delete(url):
-            pass
+        async with self._session() as session:
+            session._raise_for_status = False  # the test may have deleted it
+            async with session.delete(self._url("manifests", self.digest)) as answer:
+                assert answer.status in (202, 404)
+
+    async def same_again(self, tag):
+        """Push the same image under another tag."""
+        accept = {"Accept": self.media_type}
+        async with self._session() as session:
+            async with session.get(self._url("manifests", self.digest), headers=accept) as answer:
+                body = await answer.read()
+            headers = {"Content-Type": self.media_type}
+            async with session.put(self._url("manifests", tag), data=body, headers=headers):
+                return dataclasses.replace(self.image, tag=tag)
 
     def registry(self):
         return self._client(self.host, self.password)

@@ -116,6 +116,9 @@ class StubRegistry:
         return self._manifest(request, repository, tag)
 
     def _manifest(self, request: web.Request, repository: str, tag: str) -> web.Response:
+        if request.method == "DELETE":
+            gone = self.manifests.pop((repository, tag), None)
+            return web.Response(status=202 if gone else 404)
         media_type, body = self.manifests.get((repository, tag), ("", b""))
         if media_type not in request.headers.get("Accept", "").split(", "):
             return web.Response(status=404)
@@ -136,7 +139,8 @@ class StubRegistry:
             return (
                 None if self._basic_fits(authorization) else (self.challenge or 'Basic realm="x"')
             )
-        scope = f"repository:{repository}:pull" if repository else ""
+        action = "delete" if request.method == "DELETE" else "pull"
+        scope = f"repository:{repository}:{action}" if repository else ""
         granted = self.tokens.get(authorization.removeprefix("Bearer "))
         hidden = self.hides_absent and repository not in {r for r, _ in self.manifests}
         if granted == scope and not (hidden and repository):

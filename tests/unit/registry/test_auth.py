@@ -314,12 +314,15 @@ async def test_answer_that_is_no_http_leaves_no_secret_in_error_or_log(make_clie
 
 async def test_challenges_are_remembered_within_bounds(start_stub, make_client, monkeypatch):
     monkeypatch.setattr("jupyterhub_imagebuilder.registry.auth._REMEMBERED", 2)
-    stub = await start_stub("basic")
+    stub = await start_stub("bearer")
     client = make_client(stub)
     for name in ("a", "b", "c"):
         image, _ = stub.put(name)
+        # of another form than the others: none can be guessed
+        stub.challenge = f'Bearer realm="http://{stub.host}/token",scope="repository:{name}:pull"'
+        client._requests._patterns.clear()
         await client.digest(image)
-    assert list(client._requests._challenges) == ["b", "c"]
+    assert list(client._requests._challenges) == [("b", True), ("c", True)]
 
 
 async def test_docker_config_of_another_registry_is_not_sent(start_stub, make_client):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from aiohttp import web
 
 from jupyterhub_imagebuilder.builds.model import ImageName
 from jupyterhub_imagebuilder.errors import RegistryUnavailable, ServiceUnavailable
@@ -135,3 +136,39 @@ async def test_close_ends_look_ups(clock):
     await cached.close()
     with pytest.raises(ServiceUnavailable, match="stopping"):
         await waiter
+
+
+async def test_removed_image_is_forgotten(start_stub, make_client, clock):
+    stub = await start_stub()
+    image, digest = stub.put()
+    cached = CachedRegistry(make_client(stub), clock=clock)
+    assert await cached.digest(image) == digest
+    await cached.remove(image)
+    assert await cached.digest(image) is None
+    await cached.close()
+
+
+async def test_question_asked_before_a_removal_is_not_remembered(start_stub, make_client, clock):
+    stub = await start_stub()
+    image, digest = stub.put()
+    client = make_client(stub)
+    cached = CachedRegistry(client, clock=clock)
+    stub.hold = asyncio.Event()
+    asking = asyncio.create_task(cached.digest(image))
+    await stub.arrived.wait()
+    stub.manifests.clear()
+
+    async def removed(image):
+        return None
+
+    client.remove = removed
+    await cached.remove(image)
+    real, stub._manifest = (
+        stub._manifest,
+        lambda *_: web.Response(headers={"Docker-Content-Digest": digest}),
+    )
+    stub.hold.set()
+    assert await asking == digest
+    stub._manifest = real
+    assert await cached.digest(image) is None
+    await cached.close()

@@ -7,12 +7,12 @@ import os
 import pytest
 
 from jupyterhub_imagebuilder.errors import ExecutorUnavailable, RegistryDenied, RegistryUnavailable
-from jupyterhub_imagebuilder.registry.credentials import (
-    Credentials,
+from jupyterhub_imagebuilder.registry.credentials import Credentials, NoCredentials
+from jupyterhub_imagebuilder.registry.docker_config import find_credentials
+from jupyterhub_imagebuilder.registry.helpers import Helper
+from jupyterhub_imagebuilder.registry.sources import (
     FileCredentials,
-    NoCredentials,
     SecretCredentials,
-    find_credentials,
 )
 
 HOST = "registry.example.org:5000"
@@ -97,11 +97,17 @@ def test_secrets_do_not_show():
     assert "secret" not in shown
 
 
-@pytest.mark.parametrize("more", [{"credHelpers": {HOST: "gcloud"}}, {"credsStore": "desktop"}])
-def test_helper_is_an_error_that_names_the_file(more):
-    with pytest.raises(RegistryDenied, match=r"/etc/config\.json.*credential helper"):
-        find({HOST: {}}, **more)
-    assert find({HOST: {"auth": encoded("a:b")}}, **more) == Credentials("a", "b")
+def test_helper_of_the_host_comes_first_and_one_for_all_last():
+    own = {"credHelpers": {f"https://{HOST}": "gcloud"}}
+    assert find({HOST: {"auth": encoded("a:b")}}, **own) == Helper("gcloud", HOST)
+    assert find({HOST: {}}, credsStore="desktop") == Helper("desktop", HOST)
+    assert find({HOST: {"auth": encoded("a:b")}}, credsStore="desktop") == Credentials("a", "b")
+
+
+def test_helper_is_asked_for_docker_hub_by_its_old_address():
+    found = find({}, host="docker.io", credHelpers={"https://index.docker.io/v1/": "pass"})
+    assert found == Helper("pass", "https://index.docker.io/v1/")
+    assert found.program == "docker-credential-pass"
 
 
 def test_helper_for_another_host_does_not_matter():

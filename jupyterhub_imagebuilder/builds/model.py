@@ -43,6 +43,8 @@ class ResolvedRef:
 
     spec: RepoSpec
     commit: str  #: full commit id (or another immutable id)
+    title: str | None = field(default=None, compare=False)  #: first line of its message
+    date: float | None = field(default=None, compare=False)  #: seconds since the epoch
 
 
 @dataclass(frozen=True, slots=True)

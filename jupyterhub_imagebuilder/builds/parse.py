@@ -33,6 +33,9 @@ def parse(text: str, providers: Sequence[RepoProvider]) -> RepoSpec:
     ordered = sorted(providers, key=lambda provider: provider.id == "git")
     if text.startswith("build:"):
         spec = _named(text.removeprefix("build:"), ordered)
+        if spec.provider != "git":
+            # git would take a dataset's page, or another system's repository, for one of its own
+            ordered = [provider for provider in ordered if provider.id != "git"]
         return _claimed(spec.repository, spec.ref, ordered) or spec
     url, ref = _split_ref(text)
     found = _claimed(url, ref, ordered)

@@ -45,11 +45,18 @@ _DENIED = re.compile(
     r"|\b401\b|\b403\b|insufficient_scope|forbidden",
     re.IGNORECASE,
 )
-# git's words, and repo2docker's, for what is not there, or not for us
+# git's words, Mercurial's, repo2docker's and our own program's, for what is not there, not there
+# any more, or not for us
 _NO_REF = re.compile(
     r"fatal: remote error: |fatal: repository .* not found|fatal: couldn't find remote ref "
     r"|fatal: could not read Username for |fatal: (?:.* )?reference is not a tree"
-    r"|Failed to check out ref "
+    r"|fatal: Could not parse object '"
+    r"|abort: HTTP Error 40[134]\b"
+    r"|(?:Error during build: )?(?:[\w.]+: )?(?:"
+    r"Failed to (?:check out|update to) ref "
+    r"|(?:404|410) Client Error: .* for url: |HTTP Error (?:404|410): "
+    r"|The dataset is not what it was |The archive does not know )"
+    r"|(?:Error during build: )?(?:[\w.]+\.)?NotFoundExc(?:eption)?\b"
 )
 # BuildKit's words for its steps, and the classic builder's
 _STEP_SEEN = re.compile(
@@ -90,8 +97,8 @@ def explain(lines: Iterable[str], *, pushing: bool = False) -> BuildFailed:
         return _push_failure(tail, errors)
     if _not_cloned(tail):
         return BuildFailed(
-            "The repository, or the commit that was asked for, is not there any more, or not"
-            f" public: {quote(tail, _NO_REF)}",
+            "The repository, or the commit or version of it that was asked for, is not there any"
+            f" more, or not public: {quote(tail, _NO_REF)}",
             Reason.REF_NOT_FOUND,
         )
     said = quote(tail)
@@ -124,7 +131,7 @@ def _matching(lines: Sequence[str], wanted: re.Pattern[str] | None) -> list[str]
 
 
 def _not_cloned(tail: Sequence[str]) -> bool:
-    """Whether git could not get the repository, before anything of it was built."""
+    """Whether the repository could not be got, before anything of it was built."""
     found = any(_NO_REF.match(line) for line in tail)
     return found and not any(_STEP_SEEN.match(line) for line in tail)
 

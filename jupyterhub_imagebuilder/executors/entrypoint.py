@@ -1,7 +1,9 @@
 """What runs inside the build pod: wait for the engine, run repo2docker, keep its last words.
 
 The source of this file is the pod's command (``python3 -c``), so that any image with repo2docker
-in it can build.  Standard library only, Python 3.9 and later.  Arguments are repo2docker's own.
+in it can build.  Standard library only, Python 3.9 and later.  Arguments are repo2docker's own; the
+first can be ``--content-provider=<name>``, for what is not git's, or ``--fetch=refs/…``, for a
+commit that is in none of git's branches and tags.
 
 Environment: ``DOCKER_HOST`` (``unix://…``), ``IMAGEBUILDER_ENGINE_WAIT`` (seconds),
 ``IMAGEBUILDER_LINGER`` (seconds), ``IMAGEBUILDER_TERMINATION_LOG`` (a path),
@@ -37,12 +39,17 @@ MESSAGE_LIMIT = 4000
 FIRST_LINE = "imagebuilder: the log of this build begins here"
 #: Stands where the log was cut; the last words come behind it.
 CUT = "imagebuilder: this log is too long, what follows is left out"
-#: The Git provider alone: others ask servers of their own before it is Git's turn.  And no link of
-#: a repository may lead to what is this container's own: repo2docker quotes what it reads, and the
-#: credentials for the registry would stand in the log.
-CONFIG = """\
+#: The start of the argument that names the content provider, and what it is without one.
+CONTENT_PROVIDER = "--content-provider="
+GIT = "Git"
+#: The start of the argument that names a ref outside of branches and tags.
+FETCH = "--fetch="
+#: No link of a repository may lead to what is this container's own: repo2docker quotes what it
+#: reads, and the credentials for the registry would stand in the log.
+_CLOSED = """\
 import os
 from repo2docker import contentproviders
+
 
 def foreign(root):
     for folder, folders, files in os.walk(root):
@@ -56,16 +63,111 @@ def foreign(root):
                 if os.path.exists(target) or target.startswith("/proc/"):
                     yield os.path.relpath(path, root)
 
-class Git(contentproviders.Git):
-    def fetch(self, spec, output_dir, yield_output=False):
-        yield from super().fetch(spec, output_dir, yield_output=yield_output)
-        for path in foreign(os.path.realpath(output_dir)):
-            raise ValueError(
-                f"{path!r} is a link to a file outside of the repository, which is not allowed."
-            )
 
-c.Repo2Docker.content_providers = [Git]
+def closed(base):
+    class Closed(base):
+        def fetch(self, spec, output_dir, yield_output=False):
+            yield from super().fetch(spec, output_dir, yield_output=yield_output)
+            for path in foreign(os.path.realpath(output_dir)):
+                raise ValueError(
+                    f"{path!r} is a link to a file outside of the repository, which is not allowed."
+                )
+
+    Closed.__name__ = base.__name__  # repo2docker says which one it picked
+    return Closed
+
+
 """
+#: One content provider alone: others ask servers of their own before it is its turn.
+_PLAIN = """\
+c.Repo2Docker.content_providers = [closed(contentproviders.{name})]
+"""
+#: Archives that name what they fetch by the same id as the ref: another one is not what was asked.
+_PINNED = """\
+class {name}(contentproviders.{name}):
+    def detect(self, source, ref=None, extra_args=None):
+        found = super().detect(source, ref=ref, extra_args=extra_args)
+        if found is None:
+            raise ValueError("The archive does not know this dataset any more.")
+        # an activity of CKAN is one state of a dataset, whatever its newest is
+        if not found.get("activity_id") and self.content_id != ref:
+            raise ValueError(
+                "The dataset is not what it was when it was chosen, and its archive keeps no "
+                "earlier state: choose it again."
+            )
+        return found
+
+
+c.Repo2Docker.content_providers = [closed({name})]
+"""
+#: The host is known already, which repo2docker would look up in a list that it fetches from
+#: elsewhere; and repo2docker takes the newest version, whichever was asked for.
+_DATAVERSE = """\
+from urllib.parse import urlsplit
+
+
+class Dataverse(contentproviders.Dataverse):
+    if hasattr(contentproviders.Dataverse, "get_datafiles"):
+
+        def detect(self, source, ref=None, extra_args=None):
+            self.version = ref.lstrip("v")
+            return self.doi2url(source)
+
+        def get_datafiles(self, url):
+            root = urlsplit(url)._replace(path="", query="", fragment="").geturl()
+            name, unsure = self.parse_dataverse_url(url)
+            answer = self.ask(root, name)
+            if answer.status_code == 404 and unsure:
+                name = self.get_dataset_id_from_file_id(root, name)
+                answer = self.ask(root, name)
+            answer.raise_for_status()
+            self.persistent_id = name
+            return answer.json()["data"]["files"]
+
+        def ask(self, root, name):
+            url = f"{{root}}/api/datasets/:persistentId/versions/{{self.version}}"
+            return self._request(url, params={{"persistentId": name}})
+
+
+c.Repo2Docker.content_providers = [closed(Dataverse)]
+"""
+#: repo2docker would ask the server once more, and hide what it says.
+_MERCURIAL = """\
+class Mercurial(contentproviders.Mercurial):
+    def detect(self, source, ref=None, extra_args=None):
+        return {{"repo": source, "ref": ref}}
+
+
+c.Repo2Docker.content_providers = [closed(Mercurial)]
+"""
+_CONFIGS = {
+    "CKAN": _PINNED,
+    "Dataverse": _DATAVERSE,
+    "Figshare": _PINNED,
+    "Git": _PLAIN,
+    "Hydroshare": _PINNED,
+    "Mercurial": _MERCURIAL,
+    "Swhid": _PLAIN,
+    "Zenodo": _PINNED,
+}
+
+
+def configuration(name: str) -> str:
+    """repo2docker's configuration for one content provider; KeyError where it is none of them."""
+    return _CLOSED + _CONFIGS[name].format(name=name)
+
+
+def fetching(ref: str) -> dict[str, str]:
+    """Environment in which ``git clone`` fetches a ref that it would leave out.
+
+    The ``*`` is for submodules, which have no such ref: a pattern may match nothing.
+    """
+    count = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    return {
+        "GIT_CONFIG_COUNT": str(count + 1),
+        f"GIT_CONFIG_KEY_{count}": "remote.origin.fetch",
+        f"GIT_CONFIG_VALUE_{count}": f"+{ref}*:refs/remotes/origin/{ref[len('refs/') :]}*",
+    }
 
 
 def wait_for_engine(address: str, seconds: float) -> bool:
@@ -186,13 +288,21 @@ def run(arguments: list[str]) -> tuple[int, bytes]:
 
     Both of its streams go into one: the lines of two streams would reach a reader out of order.
     """
+    name, environment = GIT, dict(os.environ)
+    if arguments and arguments[0].startswith(CONTENT_PROVIDER):
+        name = arguments[0][len(CONTENT_PROVIDER) :]
+        arguments = arguments[1:]
+    elif arguments and arguments[0].startswith(FETCH):
+        environment.update(fetching(arguments[0][len(FETCH) :]))
+        arguments = arguments[1:]
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "imagebuilder_config.py")
-        config.write_text(CONFIG, encoding="utf-8")
+        config.write_text(configuration(name), encoding="utf-8")
         process = subprocess.Popen(  # noqa: S603 -- a list of arguments, no shell
             ["jupyter-repo2docker", "--config", str(config), *arguments],  # noqa: S607
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            env=environment,
         )
         signal.signal(signal.SIGTERM, lambda signum, _: process.send_signal(signum))
         lines: collections.deque[bytes] = collections.deque(maxlen=200)

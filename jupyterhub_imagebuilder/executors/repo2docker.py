@@ -13,8 +13,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jupyterhub_imagebuilder.builds.model import BuildRequest
+from jupyterhub_imagebuilder.builds.model import BuildRequest, RepoSpec, ResolvedRef
 from jupyterhub_imagebuilder.builds.phases import Phase
+from jupyterhub_imagebuilder.executors import entrypoint
 
 #: Who the image's user is: what JupyterHub's images have always had.
 USER_NAME = "jovyan"
@@ -36,6 +37,20 @@ _STEP = re.compile(r"(#\d+) ")
 _DOCKER = "docker"
 _DOCKER_PUSHED = re.compile(r"\S+: digest: sha256:[0-9a-f]{64} size: \d+$")
 _REPO2DOCKER_PUSHED = re.compile(r"Successfully pushed \S+$")
+#: Which of repo2docker's content providers reads what a provider of ours knows; else Git.
+_CONTENT_PROVIDERS = {
+    "ckan": "CKAN",
+    "dataverse": "Dataverse",
+    "figshare": "Figshare",
+    "hg": "Mercurial",
+    "hydroshare": "Hydroshare",
+    "swh": "Swhid",
+    "zenodo": "Zenodo",
+}
+_RECORD_PAGE = re.compile(r"(https://(?!doi\.org/)[^/?#]+/records?/)[^/?#]+")
+_RECORD = re.compile(r"[0-9]+|[a-z0-9]{5}-[a-z0-9]{5}")
+_FIGSHARE_VERSION = re.compile(r"([0-9]+)\.v([0-9]+)")
+_SWHID = re.compile(r"swh:1:(?:rev|dir):[0-9a-f]{40}")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
 
 
@@ -53,8 +68,10 @@ def arguments(
 
     :param buildx_args: passed on to ``docker buildx build``.
     :param extra_args: before the repository's address, which is the last one.
+    :return: where repo2docker alone would not fetch it, the first is for our program in the pod.
     """
     return [
+        *_own_arguments(request.spec),
         "--ref",
         request.resolved.commit,
         "--image",
@@ -67,8 +84,40 @@ def arguments(
         *(["--push"] if request.image.registry else []),
         *(f"--DockerEngine.extra_buildx_build_args={argument}" for argument in buildx_args),
         *extra_args,
-        request.spec.repository,
+        source(request.resolved),
     ]
+
+
+def _own_arguments(spec: RepoSpec) -> list[str]:
+    name = content_provider(spec.provider)
+    if name != entrypoint.GIT:
+        return [f"{entrypoint.CONTENT_PROVIDER}{name}"]
+    return [f"{entrypoint.FETCH}{spec.ref}"] if spec.ref.startswith("refs/") else []
+
+
+def content_provider(provider_id: str) -> str:
+    """Name of repo2docker's content provider for a provider of ours.
+
+    It is the only one that a build has: others would ask servers of their own first.
+    """
+    return _CONTENT_PROVIDERS.get(provider_id, entrypoint.GIT)
+
+
+def source(resolved: ResolvedRef) -> str:
+    """What repo2docker is told to fetch: the repository, at its version where the address says it.
+
+    The version of others is the ref.  An id that does not have its form changes nothing: a saved
+    one comes from a client.
+    """
+    repository, commit = resolved.spec.repository, resolved.commit
+    match resolved.spec.provider:
+        case "zenodo" if _RECORD.fullmatch(commit):
+            return _RECORD_PAGE.sub(lambda page: page[1] + commit, repository)
+        case "figshare" if version := _FIGSHARE_VERSION.fullmatch(commit):
+            return f"{repository}/{version[2]}"
+        case "swh" if _SWHID.fullmatch(commit):
+            return commit
+    return repository
 
 
 def read_line(line: str) -> LogText:

@@ -10,20 +10,12 @@ import ast
 from collections.abc import Mapping
 from pathlib import PurePath
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from traitlets.config import Config
 from traitlets.config.loader import DeferredConfig, LazyConfigValue
 
-#: What the service reads.
-SECTIONS: Final = (
-    "ImageBuilder",
-    "KubernetesExecutor",
-    "DockerExecutor",
-    "GitProvider",
-    "GitHubProvider",
-    "DistributionRegistry",
-)
+from jupyterhub_imagebuilder.sections import CHANGES, SECTIONS
 
 
 def option(config: Config, section: str, name: str, default: Any = None) -> Any:
@@ -60,7 +52,7 @@ def service_options(
             continue
         for name in config[section]:
             try:
-                value = _plain(reified(config[section][name]))
+                value = _handed_on(config[section][name])
             except _NotDataError as error:
                 refused.append(f"c.{section}.{name} {error}")
             else:
@@ -84,6 +76,13 @@ def _from_command_line(text: str) -> Any:
 
 class _NotDataError(Exception):
     """The rest of a sentence that begins with the option's name."""
+
+
+def _handed_on(value: Any) -> Any:
+    if isinstance(value, LazyConfigValue):
+        # only the service knows the option's default, to which this is a change
+        return {CHANGES: _plain(value.to_dict())}
+    return _plain(reified(value))
 
 
 def _plain(value: Any) -> Any:

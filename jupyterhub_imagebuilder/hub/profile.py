@@ -22,9 +22,19 @@ COMMIT = "--unlisted-choice--commit"
 _DEFAULT = "default"  # key of the choice that is made up
 LABEL = "Build from a repository"
 #: For the browser and for Python; without character classes, which the browser's v flag restricts.
-BUILD_PATTERN = ".+://.+|build:.+"
-HINT = "Write a repository's address such as https://host/org/repo, with a ref behind @ if wanted"
-DESCRIPTION = "Build an image from a Git repository, and start the server from it"
+#: It lets through whatever :func:`is_build` takes, and more, which the gate refuses.
+BUILD_PATTERN = ".+://.+| *build:.+| *doi:.+| *DOI:.+| *10.+/.+| *swh:.+|.+@.+:.+"
+HINT = (
+    "Write a repository's address such as https://host/org/repo, with a ref behind @ if wanted, "
+    "or a DOI"
+)
+DESCRIPTION = "Build an image from a Git repository or a dataset, and start the server from it"
+#: None of these can be the name of an image: its host is no DOI's, whose second number would be too
+#: large for an address; its port is a number; its digest has no slash and no dot.
+_REPOSITORY = re.compile(
+    r"build:[a-z][a-z0-9]*/|(?:(?:doi|DOI): *)?10\.[0-9]{4,9}(?:\.[0-9]+)*/|swh:[0-9]+:[a-z]+:"
+    r"|(?:git|gitea|forgejo|hg|org-[0-9]+)@[A-Za-z0-9.-]+:[^\s@]*[/.]"
+)
 
 Profile = dict[str, Any]
 
@@ -72,7 +82,7 @@ Selection = Build | OtherImage | None
 def is_build(text: str) -> bool:
     """Whether a free text names a repository, rather than an image."""
     text = text.strip()
-    return "://" in text or text.startswith("build:")
+    return "://" in text or _REPOSITORY.match(text) is not None
 
 
 def with_build_choice(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
 from jupyterhub_imagebuilder.errors import SpecInvalid
@@ -15,6 +15,13 @@ from jupyterhub_imagebuilder.errors import SpecInvalid
 #: Protocols over which git reads without running a program of our choice, with their ports.
 DEFAULT_PORTS = {"https": 443, "http": 80, "git": 9418}
 
+#: How git's clients write a login by SSH at hosts of repositories, where the user is all the same.
+_SCP = re.compile(
+    r"(?:git|gitea|forgejo|hg|org-[0-9]+)@([A-Za-z0-9.-]+):([^\s@/][^\s@]*)(?:@(.*))?"
+)
+_SSH = re.compile(
+    r"(?:git\+)?ssh://(?:(?:git|gitea|forgejo|hg|org-[0-9]+)@)?([A-Za-z0-9.-]+)(?::[0-9]+)?(/.*)"
+)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::(?P<port>[0-9]{0,5}))?")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
@@ -37,8 +44,16 @@ class Address:
     extra: bool = False  #: a query or fragment stood behind the path
 
     def __str__(self) -> str:
-        port = "" if self.port is None else f":{self.port}"
-        return f"{self.scheme}://{self.host}{port}/{'/'.join(self.parts)}"
+        return f"{self.scheme}://{self.authority}/{'/'.join(self.parts)}"
+
+    @property
+    def authority(self) -> str:
+        """Host, with the port where it is not the protocol's own."""
+        return self.host if self.port is None else f"{self.host}:{self.port}"
+
+    def with_suffix(self) -> Address:
+        """The same with ``.git``, which some hosts want to be asked with."""
+        return replace(self, parts=(*self.parts[:-1], f"{self.parts[-1]}.git"))
 
     @property
     def effective_port(self) -> int:
@@ -50,6 +65,20 @@ def scheme_of(text: str) -> str | None:
     """The protocol of a URL, lower-case; None when the text is none."""
     match = _SCHEME.match(text)
     return match[1].lower() if match else None
+
+
+def without_ssh(text: str, ref: str | None) -> tuple[str, str | None]:
+    """Turn the address that a login by SSH would use into that of the same repository over HTTPS.
+
+    It is right only at hosts that have both at the same path; other texts are returned as they are.
+
+    :param ref: what stood behind ``@``; in ``git@host:path@ref`` it is still a part of the text.
+    """
+    scp = _SCP.fullmatch(text)
+    if scp is not None:
+        return f"https://{scp[1]}/{scp[2]}", scp[3] if ref is None else ref
+    ssh = _SSH.fullmatch(text)
+    return (text, ref) if ssh is None else (f"https://{ssh[1]}{ssh[2]}", ref)
 
 
 def read_address(text: str) -> Address:

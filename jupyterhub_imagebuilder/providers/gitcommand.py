@@ -6,12 +6,15 @@ The only file of the package that starts it.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import os
+import re
 import signal
+import ssl
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 #: What git may print, in bytes: refs of a repository that has half a million of them.
@@ -20,6 +23,8 @@ _MESSAGE_LIMIT = 64 * 1024
 _CHUNK = 64 * 1024
 #: Seconds between two looks at the size of the folder.
 _SIZE_INTERVAL = 0.2
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+/")
 
 #: What of our environment git needs to reach the network.
 _NETWORK = (
@@ -36,11 +41,14 @@ _NETWORK = (
     "GIT_SSL_CAPATH",
 )
 
-#: Settings that hold for every call.  A server may redirect its first answer (a renamed
-#: repository), to a protocol that is allowed, and nothing after it.
+#: Settings that hold for every call.  Git would follow a redirect to any address: it does not go
+#: through the door.
 _SETTINGS = (
-    "http.followRedirects=initial",
+    "http.followRedirects=false",
     "credential.helper=",
+    "core.gitProxy=",
+    "core.hooksPath=/dev/null",
+    "submodule.recurse=false",
     "gc.auto=0",
     "maintenance.auto=false",
     "protocol.version=2",
@@ -63,6 +71,15 @@ class GitFailedError(Exception):
         super().__init__(messages)
         self.messages = messages
         self.cut = cut
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A password that git sends to one host."""
+
+    origin: str  #: ``https://host/`` or ``https://host:port/``; the only one it is sent to
+    user: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +158,29 @@ def git_folder(
     timeout: float,
     settings: Sequence[str] = (),
     size_limit: int | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    login: Login | None = None,
+    ca_file: str = "",
 ) -> Iterator[GitFolder]:
     """Make a temporary folder to run git in; it goes when the block ends.
 
     :param protocols: those over which git may talk.
     :param timeout: seconds after which git gives up a transfer that stands still.
+    :param environment: further variables.
+    :param login: for one host.
+    :param ca_file: path of CA certificates that are trusted beside the system's.
+    :raises OSError: they cannot be read.
     """
     with tempfile.TemporaryDirectory(
         prefix="imagebuilder-git-", ignore_cleanup_errors=True
     ) as name:
-        environment = _environment(name, protocols, timeout)
-        yield GitFolder(Path(name), environment, settings, size_limit)
+        variables = _environment(name, protocols, timeout) | dict(environment or {})
+        if login is not None:
+            variables["GIT_CONFIG_GLOBAL"] = str(_write_login(Path(name), login))
+        if ca_file:
+            variables["GIT_SSL_CAINFO"] = str(_write_cas(Path(name), variables, ca_file))
+        yield GitFolder(Path(name), variables, settings, size_limit)
 
 
 def _environment(home: str, protocols: Iterable[str], timeout: float) -> dict[str, str]:
@@ -175,6 +204,32 @@ def _environment(home: str, protocols: Iterable[str], timeout: float) -> dict[st
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_TERMINAL_PROMPT": "0",
     }
+
+
+def _write_login(folder: Path, login: Login) -> Path:
+    """Write the settings that carry the login: arguments and variables can be seen by others."""
+    if not _ORIGIN.fullmatch(login.origin):
+        raise ValueError("not an origin")
+    coded = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
+    path = folder / "login.gitconfig"
+    path.touch(mode=0o600)
+    # Neither part can hold what ends a quoted text.
+    path.write_text(
+        f'[http "{login.origin}"]\n\textraHeader = "Authorization: Basic {coded}"\n',
+        encoding="ascii",
+    )
+    return path
+
+
+def _write_cas(folder: Path, environment: Mapping[str, str], ca_file: str) -> Path:
+    """Write one file of all CAs: git's setting would put ours in the place of the system's."""
+    system = environment.get("GIT_SSL_CAINFO") or ssl.get_default_verify_paths().cafile
+    path = folder / "ca.pem"
+    with path.open("wb") as bundle:
+        for source in (system, ca_file):
+            if source:
+                bundle.write(Path(source).read_bytes() + b"\n")
+    return path
 
 
 async def _read(stream: asyncio.StreamReader | None, limit: int) -> tuple[str, bool]:

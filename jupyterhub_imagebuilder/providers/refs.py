@@ -16,6 +16,8 @@ from jupyterhub_imagebuilder.errors import SpecInvalid
 HEAD = "HEAD"
 
 _MAX_LENGTH = 255
+#: Folders that a page's address is searched for its branch through.
+_MAX_SHORTER = 8
 _FORBIDDEN = re.compile(r"\.\.|//|@\{|[ ~^:?*\[\\]|\.lock(?:/|$)|(?:^|/)\.|^[-/]|[./]$|^@$")
 _LINE = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\t(\S+)")
 _PEELED = "^{}"
@@ -68,7 +70,8 @@ def patterns_for(ref: str) -> list[str]:
     """What to ask ``git ls-remote`` for; commits can be the tip of any branch or tag."""
     if is_full_commit(ref) or is_abbreviated_commit(ref):
         return [HEAD, "refs/heads/*", "refs/tags/*"]
-    return [pattern for name in ref_names(ref) for pattern in (name, f"{name}{_PEELED}")]
+    names = [name for each in (ref, *_shorter(ref)) for name in ref_names(each)]
+    return [pattern for name in names for pattern in (name, f"{name}{_PEELED}")]
 
 
 def read_ls_remote(output: str) -> dict[str, str]:
@@ -86,6 +89,21 @@ def read_ls_remote(output: str) -> dict[str, str]:
 def commit_of(ref: str, refs: Mapping[str, str]) -> str | None:
     """The commit that a branch or tag means; None when it is none of the refs."""
     return next((refs[name] for name in ref_names(ref) if name in refs), None)
+
+
+def shorter_ref(ref: str, refs: Mapping[str, str]) -> str | None:
+    """The ref without what may be the path of a folder behind it, if the repository has that one.
+
+    No repository has branches ``a`` and ``a/b``: at most one is found.
+    """
+    return next((each for each in _shorter(ref) if commit_of(each, refs) is not None), None)
+
+
+def _shorter(ref: str) -> list[str]:
+    parts = ref.split("/")
+    if parts[0] == "refs":
+        return []
+    return ["/".join(parts[:length]) for length in range(len(parts) - 1, 0, -1)][:_MAX_SHORTER]
 
 
 def commits_with_prefix(prefix: str, refs: Mapping[str, str]) -> set[str]:

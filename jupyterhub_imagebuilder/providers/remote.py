@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from jupyterhub_imagebuilder.errors import ImageBuilderError, ProviderUnavailable, RefNotFound
@@ -14,6 +14,7 @@ from jupyterhub_imagebuilder.providers.gitcommand import (
     GitFailedError,
     GitFolder,
     GitMissingError,
+    Login,
     git_folder,
 )
 from jupyterhub_imagebuilder.providers.refs import patterns_for, read_ls_remote
@@ -21,6 +22,7 @@ from jupyterhub_imagebuilder.providers.refs import patterns_for, read_ls_remote
 _log = logging.getLogger(__name__)
 
 _STATUS = re.compile(r"returned error: (\d{3})")
+_REDIRECTED = re.compile(r"returned error: 30[12378]\b|unable to update url base")
 _ABSENT = re.compile(
     r"not found|not exported|does not exist|does not appear to be a git|is this a git repository"
     r"|could not read username|authentication failed|access denied|permission denied"
@@ -47,9 +49,8 @@ _UNAVAILABLE = (
         " as a Git server does",
     ),
 )
+_VERSION = re.compile(r"version ([0-9]{1,4})\.([0-9]{1,4})")
 _AMBIGUOUS = "is ambiguous"
-_MISSING_COMMIT = re.compile(r"not our ref|couldn't find remote ref|no such remote ref")
-_MAY_NOT_ASK = re.compile(r"does not allow request for unadvertised object")
 _ABSENT_STATUS = frozenset(
     {
         HTTPStatus.UNAUTHORIZED,
@@ -75,6 +76,10 @@ class CannotAskError(Exception):
     """The server cannot be asked for a single commit, or answers with too much."""
 
 
+class RedirectedError(Exception):
+    """The host says that the repository is at another address."""
+
+
 @dataclass(frozen=True, slots=True)
 class GitRemote:
     """A repository that git can reach."""
@@ -85,42 +90,43 @@ class GitRemote:
     timeout: float  #: seconds after which git gives up a transfer that stands still
     settings: Sequence[str] = ()  #: ``-c`` settings of git
     size_limit: int | None = None  #: bytes that a temporary copy may take
+    target: str = ""  #: what git is given where it is not ``url``, which sentences name
+    environment: Mapping[str, str] = field(default_factory=dict)  #: of git, beside its own
+    login: Login | None = None
+    ca_file: str = ""  #: CA certificates beside the system's
 
     async def refs(self, ref: str) -> dict[str, str]:
         """Refs that ``ref`` can stand for, with their commits, by one ``git ls-remote``.
 
         Where it can be a commit: all branches and tags.
 
+        :raises RedirectedError: the host sends elsewhere, where nobody went.
         :raises RefNotFound: the repository is not there, or not public.
         :raises ProviderUnavailable: no answer.
         """
         try:
             with self._folder() as folder:
-                listed = await folder.run("ls-remote", "--", self.url, *patterns_for(ref))
-        except (GitFailedError, GitMissingError) as error:
-            raise self._translated(error) from error
-        return read_ls_remote(listed)
-
-    async def commit(self, commit: str) -> str | None:
-        """Ask for one commit by its whole id; None when it is not there.
-
-        :return: its id, or that of the commit that a tag object of this id tags.
-        :raises CannotAskError: the server does not answer such a question with just a commit.
-        :raises ProviderUnavailable: no answer.
-        """
-        try:
-            with self._folder() as folder:
-                await _initialise(folder, len(commit))
-                await folder.run(*_FETCH, "--depth=1", "--", self.url, commit)
-                return await _verified(folder, "FETCH_HEAD")
+                listed = await folder.run("ls-remote", "--", self._target, *patterns_for(ref))
         except GitFailedError as error:
-            if _MISSING_COMMIT.search(error.messages):
-                return None
-            if error.cut or _MAY_NOT_ASK.search(error.messages):
-                raise CannotAskError from error
+            if _REDIRECTED.search(error.messages):
+                raise RedirectedError from error
             raise self._translated(error) from error
         except GitMissingError as error:
             raise self._translated(error) from error
+        return read_ls_remote(listed)
+
+    async def version(self) -> tuple[int, ...]:
+        """Of the program git, as (2, 39).
+
+        :raises ProviderUnavailable: there is none.
+        """
+        try:
+            with self._folder() as folder:
+                said = await folder.run("version")
+        except (GitFailedError, GitMissingError) as error:
+            raise self._translated(error) from error
+        match = _VERSION.search(said)
+        return (int(match[1]), int(match[2])) if match else (0, 0)
 
     async def expand(self, prefix: str, digits: int) -> str | None:
         """The commit that starts so, of all that branches and tags hold; None when none does.
@@ -138,7 +144,7 @@ class GitRemote:
                 await folder.run(
                     *_FETCH,
                     "--",
-                    self.url,
+                    self._target,
                     "+refs/heads/*:refs/heads/*",
                     "+refs/tags/*:refs/tags/*",
                 )
@@ -158,8 +164,20 @@ class GitRemote:
             f"More than one commit of {self.url} starts with {prefix}: give more of its digits."
         )
 
+    @property
+    def _target(self) -> str:
+        return self.target or self.url
+
     def _folder(self) -> AbstractContextManager[GitFolder]:
-        return git_folder(self.protocols, self.timeout, self.settings, self.size_limit)
+        return git_folder(
+            self.protocols,
+            self.timeout,
+            self.settings,
+            self.size_limit,
+            environment=self.environment,
+            login=self.login,
+            ca_file=self.ca_file,
+        )
 
     def _translated(self, error: GitFailedError | GitMissingError) -> ImageBuilderError:
         if isinstance(error, GitMissingError):

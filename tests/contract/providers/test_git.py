@@ -9,16 +9,17 @@ from itertools import count
 import pytest
 
 from jupyterhub_imagebuilder.errors import ProviderUnavailable, RefNotFound, SpecForbidden
-from jupyterhub_imagebuilder.providers.address import read_address
 from jupyterhub_imagebuilder.providers.git import GitProvider
 from jupyterhub_imagebuilder.providers.gitcommand import GitFolder
 
-from .conftest import git, make_sample
+from .sample import git, make_sample
 
 
 @pytest.fixture
 async def provider():
-    made = GitProvider(blocked_networks=[], timeout=10)
+    made = GitProvider(
+        allowed_networks=["127.0.0.1"], allowed_protocols=["git", "http", "https"], timeout=10
+    )
     yield made
     await made.close()
 
@@ -53,14 +54,24 @@ async def test_a_tip_by_its_digits_is_one_process(provider, git_server, sample, 
     assert runs == ["ls-remote"]
 
 
-async def test_those_who_ask_at_once_share_it_and_later_ones_do_not(
-    provider, git_server, sample, runs
-):
+async def test_those_who_ask_at_once_or_soon_after_share_it(provider, git_server, sample, runs):
     url = f"{git_server.url}/org/repo"
     await asyncio.gather(*(resolve(provider, url, "main") for _ in range(10)))
-    assert runs == ["ls-remote"]
     await resolve(provider, url, "main")
+    assert runs == ["ls-remote"]
+
+
+async def test_without_a_memo_later_ones_ask_again(git_server, sample, runs):
+    provider = GitProvider(allowed_networks=["127.0.0.1"], memo=0)
+    for _ in range(2):
+        await resolve(provider, f"{git_server.url}/org/repo", "main")
     assert runs == ["ls-remote"] * 2
+
+
+async def test_a_whole_commit_is_asked_of_nobody(provider, sample, runs):
+    commit = sample.old.upper()
+    assert await resolve(provider, "https://git.invalid/org/repo", commit) == sample.old
+    assert runs == []
 
 
 @pytest.mark.parametrize("filters", ["true", "false"])
@@ -83,17 +94,16 @@ async def test_sha256_repositories(provider, git_server):
         assert await resolve(provider, f"{git_server.url}/sha256", ref) == sample.old
 
 
-async def test_the_id_of_an_annotated_tag_means_its_commit(provider, git_server, sample):
+async def test_digits_of_an_annotated_tag_mean_its_commit(provider, git_server, sample):
     tag = git(sample.folder, "rev-parse", "v1.0")
     assert tag != sample.commits["v1.0"]
-    for ref in (tag, tag[:9]):
-        assert await resolve(provider, f"{git_server.url}/org/repo", ref) == sample.commits["v1.0"]
+    assert await resolve(provider, f"{git_server.url}/org/repo", tag[:9]) == sample.commits["v1.0"]
 
 
-async def test_the_id_of_a_folder_is_no_commit(provider, git_server, sample):
+async def test_digits_of_a_folder_are_no_commit(provider, git_server, sample):
     tree = git(sample.folder, "rev-parse", "main^{tree}")
-    with pytest.raises(RefNotFound, match=tree):
-        await resolve(provider, f"{git_server.url}/org/repo", tree)
+    with pytest.raises(RefNotFound, match=tree[:12]):
+        await resolve(provider, f"{git_server.url}/org/repo", tree[:12])
 
 
 def make_twins(folder):
@@ -147,17 +157,21 @@ async def test_an_empty_repository(provider, git_server):
 
 async def test_a_history_that_is_too_large(git_server, sample, monkeypatch):
     monkeypatch.setattr("jupyterhub_imagebuilder.providers.gitcommand._SIZE_INTERVAL", 0)
-    provider = GitProvider(blocked_networks=[], fetch_limit=1024)
+    provider = GitProvider(allowed_networks=["127.0.0.1"], fetch_limit=1024)
     monkeypatch.setattr("jupyterhub_imagebuilder.providers.gitcommand._size", lambda _: 1025)
-    remote = await provider._remote(read_address(f"{git_server.url}/org/repo"))
-    refs = {"refs/heads/main": sample.commits["main"]}
     with pytest.raises(ProviderUnavailable, match="give all 40 digits"):
-        await provider._resolve_commit(remote, sample.old[:8], refs)
-    assert await provider._resolve_commit(remote, sample.old, refs) == sample.old
+        await resolve(provider, f"{git_server.url}/org/repo", sample.old[:8])
 
 
-async def test_nothing_is_asked_of_a_blocked_address(git_server, sample, runs):
+async def test_a_branch_with_a_folder_behind_it_is_told_apart(provider, git_server, sample):
+    url = f"{git_server.url}/org/repo"
+    with pytest.raises(RefNotFound, match=f"but there is feature/x: write {url}@feature/x"):
+        await resolve(provider, url, "feature/x/notebooks/a")
+
+
+@pytest.mark.parametrize("ref", ["main", "abcdef1", "0" * 40])
+async def test_nothing_is_asked_of_a_blocked_address(git_server, sample, runs, ref):
     provider = GitProvider()
     with pytest.raises(SpecForbidden):
-        await resolve(provider, f"{git_server.url}/org/repo", "main")
+        await resolve(provider, f"{git_server.url}/org/repo", ref)
     assert runs == []

@@ -5,14 +5,18 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from jupyterhub_imagebuilder.errors import ProviderUnavailable, RefNotFound
+from jupyterhub_imagebuilder.errors import ImageBuilderError, ProviderUnavailable, RefNotFound
 from jupyterhub_imagebuilder.providers.github import GitHubProvider
+
+LOCAL = {"allowed_networks": ["127.0.0.1"]}
 
 
 @pytest.fixture
 async def provider(github, tmp_path):
     (tmp_path / "token").write_text("secret\n")
-    made = GitHubProvider(api_url=github.url, access_token_file=str(tmp_path / "token"), timeout=10)
+    made = GitHubProvider(
+        api_url=github.url, access_token_file=str(tmp_path / "token"), timeout=10, **LOCAL
+    )
     yield made
     await made.close()
 
@@ -28,30 +32,45 @@ async def test_the_token_goes_in_a_header_and_is_read_anew(provider, github, sam
     first, second = github.requests
     assert first.headers["Authorization"] == "Bearer secret"
     assert second.headers["Authorization"] == "Bearer renewed"
-    assert first.headers["Accept"] == "application/vnd.github.sha"
-    assert first.raw_path == "/repos/org/repo/commits/feature%2Fx"
+    assert first.headers["Accept"] == "application/vnd.github+json"
+    assert first.raw_path == "/repos/org/repo/commits/feature%2Fx?per_page=1"
 
 
-async def test_an_answer_that_did_not_change_is_not_sent_again(provider, github, sample):
+async def test_the_answer_has_title_and_date(provider, sample):
+    resolved = await provider.resolve(provider.from_spec("org/repo/main"))
+    assert (resolved.title, resolved.date) == ("Fix the plot", 1795251600.0)
+
+
+async def test_an_answer_that_did_not_change_is_not_sent_again(github, sample, tmp_path):
+    (tmp_path / "token").write_text("secret")
+    provider = GitHubProvider(
+        api_url=github.url, access_token_file=str(tmp_path / "token"), memo=0, **LOCAL
+    )
     assert await resolve(provider, "main") == await resolve(provider, "main")
+    await provider.close()
     assert [r.headers.get("If-None-Match") for r in github.requests] == [
         None,
         f'"{sample.commits["main"]}"',
     ]
 
 
-async def test_what_is_remembered_is_bounded(provider, github, sample, monkeypatch):
-    monkeypatch.setattr("jupyterhub_imagebuilder.providers.github_api._CACHE_SIZE", 2)
-    for ref in ("main", "light", "both", "main"):
-        await resolve(provider, ref)
-    assert github.requests[-1].headers.get("If-None-Match") is None
-    assert len(provider._api._known) == 2
+async def test_a_whole_commit_is_asked_of_nobody(provider, github, sample):
+    assert await resolve(provider, sample.old.upper()) == sample.old
+    assert github.requests == []
+
+
+async def test_a_pull_request_is_its_head(provider, github, sample):
+    spec = provider.from_url("https://github.com/Org/repo/pull/12/files", None)
+    assert spec.ref == "refs/pull/12/head"
+    assert (await provider.resolve(spec)).commit == sample.request
+    assert github.requests[-1].path == "/repos/org/repo/pulls/12"
 
 
 async def test_without_a_token_none_is_sent(github, sample):
-    provider = GitHubProvider(api_url=github.url)
-    assert await resolve(provider, sample.old) == sample.old
+    provider = GitHubProvider(api_url=github.url, **LOCAL)
+    found = await provider._by_api("https://github.com/org/repo", sample.old[:9])
     await provider.close()
+    assert found.commit == sample.old
     assert "Authorization" not in github.requests[0].headers
 
 
@@ -76,8 +95,10 @@ async def test_a_token_file_that_is_gone(provider, tmp_path):
         ({"status": 403, "headers": {"Retry-After": "120"}}, ProviderUnavailable, "2 minutes"),
         ({"status": 404}, RefNotFound, "does not exist or is private"),
         ({"status": 503}, ProviderUnavailable, "error 503"),
-        ({"status": 200, "text": "<html>login</html>"}, ProviderUnavailable, "names no commit"),
-        ({"status": 200, "text": "a" * 100000}, ProviderUnavailable, "names no commit"),
+        ({"status": 200, "text": "<html>login</html>"}, ProviderUnavailable, "cannot be read"),
+        ({"status": 200, "text": "[]"}, ProviderUnavailable, "names no commit"),
+        ({"status": 200, "text": '{"sha": "a/../b"}'}, ProviderUnavailable, "names no commit"),
+        ({"status": 200, "text": "a" * 2000000}, ProviderUnavailable, "more than an answer"),
     ],
 )
 async def test_refusals(provider, github, answer, kind, words):
@@ -88,9 +109,10 @@ async def test_refusals(provider, github, answer, kind, words):
 
 
 async def test_an_api_address_that_is_none(tmp_path):
-    provider = GitHubProvider(api_url="nonsense")
-    with pytest.raises(ProviderUnavailable, match="does not answer"):
-        await resolve(provider, "0" * 40)
+    (tmp_path / "token").write_text("secret")
+    provider = GitHubProvider(api_url="nonsense", access_token_file=str(tmp_path / "token"))
+    with pytest.raises(ImageBuilderError, match="HTTP"):
+        await resolve(provider, "main")
     await provider.close()
 
 

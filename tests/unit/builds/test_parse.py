@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyterhub_imagebuilder.builds.parse import MAX_LENGTH, parse
+from jupyterhub_imagebuilder.configuration import imported
 from jupyterhub_imagebuilder.errors import SpecInvalid
 from jupyterhub_imagebuilder.providers.git import GitProvider
 from jupyterhub_imagebuilder.providers.github import GitHubProvider
+from jupyterhub_imagebuilder.sections import PROVIDER_CLASSES
 
 GIT = GitProvider()
 GH = GitHubProvider()
@@ -37,6 +40,14 @@ GOOD = [
     ("https://github.com/o/r/commit/0123abc", "gh", "https://github.com/o/r", "0123abc"),
     ("https://github.com/o/r?tab=readme-ov-file@v1", "gh", "https://github.com/o/r", "v1"),
     ("https://github.com/o/r#readme", "gh", "https://github.com/o/r", "HEAD"),
+    ("git@github.com:org/repo.git", "gh", "https://github.com/org/repo", "HEAD"),
+    ("ssh://git@github.com/org/repo@main", "gh", "https://github.com/org/repo", "main"),
+    (
+        "https://github.com/org/repo/pull/12",
+        "gh",
+        "https://github.com/org/repo",
+        "refs/pull/12/head",
+    ),
     ("build:gh/org/repo/HEAD", "gh", "https://github.com/org/repo", "HEAD"),
     ("build:gh/Org/repo.git/a/b", "gh", "https://github.com/org/repo", "a/b"),
     ("build:gh/org/repo/a%2Fb", "gh", "https://github.com/org/repo", "a/b"),
@@ -70,8 +81,8 @@ BAD = [
     ("org/repo", "write for example"),
     ("quay.io/org/image:tag", "write for example"),
     ("github.com/org/repo", "write for example"),
-    ("git@github.com:org/repo.git", "https://github.com/org/repo."),
-    ("ssh://git@github.com/org/repo", "not read over ssh: use https or git"),
+    ("git@git.example.org:org/repo.git", "https://git.example.org/org/repo."),
+    ("ssh://git@git.example.org/org/repo", "not read over ssh: use https or git"),
     ("file:///etc", "not read over file: use https or git"),
     ("http://git.example.org/x", "not read over http: use https or git"),
     ("ext::sh -c id", "write for example"),
@@ -106,7 +117,7 @@ BAD = [
     ("https://user:secret@git.example.org/x", "password"),
     ("https://secret@github.com/org/repo", "password"),
     ("https://github.com/org", "https://github.com/org/repo"),
-    ("https://github.com/org/repo/pull/12", "page inside"),
+    ("https://github.com/org/repo/issues/12", "page inside"),
     ("https://github.com/org/repo/tree", "page inside"),
     ("https://github.com/-org/repo", "no organization"),
     ("https://github.com/org/re%20po", "no organization"),
@@ -144,6 +155,43 @@ def test_what_is_refused_says_why_in_one_sentence(text, words):
     assert message.endswith(".")
     assert "\n" not in message
     assert "secret" not in message
+
+
+ALL = [imported(name, "x")() for name in reversed(PROVIDER_CLASSES)]
+COMMIT = "a" * 40
+
+
+@pytest.mark.parametrize(
+    ("text", "provider"),
+    [
+        (f"build:ckan/{quote('https://data.example.org/dataset/x1', safe='')}", "ckan"),
+        (f"build:hg/{quote('https://hg.example.org/repo', safe='')}/default", "hg"),
+        (f"build:hg/{quote('https://git.example.org/repo', safe='')}/default", "hg"),
+        (f"build:git/{quote('https://gitlab.com/a/b', safe='')}/main", "gl"),
+        (f"build:git/{quote('https://git.example.org/dataset/x1', safe='')}/main", "git"),
+        ("build:zenodo/10.5281/zenodo.3242074", "zenodo"),
+        ("build:dataverse/10.7910/DVN/TJCLKP", "dataverse"),
+        ("10.5281/zenodo.3242074", "zenodo"),
+        ("doi:10.7910/DVN/TJCLKP", "dataverse"),
+        ("https://doi.org/10.6084/m9.figshare.9782777.v2", "figshare"),
+        ("https://zenodo.org/records/3242074/files/a.zip?download=1", "zenodo"),
+        (f"swh:1:rev:{COMMIT}", "swh"),
+        (
+            f"https://archive.softwareheritage.org/swh:1:rev:{COMMIT};origin=https://github.com/o/r",
+            "swh",
+        ),
+        ("hg+https://hg.example.org/repo@stable", "hg"),
+        ("https://gitlab.com/group/sub/repo/-/merge_requests/3", "gl"),
+        ("https://codeberg.org/o/r/src/branch/main", "gitea"),
+        ("https://bitbucket.org/w/r@main", "bb"),
+        ("https://gist.github.com/o/" + "1" * 32, "gist"),
+        ("https://git.example.org/dataset/x1@main", "git"),
+    ],
+)
+def test_whose_a_text_is_does_not_depend_on_how_it_is_written(text, provider):
+    spec = parse(text, ALL)
+    assert spec.provider == provider
+    assert parse(f"build:{spec}", ALL) == spec
 
 
 def test_http_is_read_where_the_admin_allows_it():

@@ -167,8 +167,61 @@ def pushed(error):
             "could not read Username",
         ),
         (["fatal: reference is not a tree: abc", CLONE], Reason.REF_NOT_FOUND, "not a tree"),
+        # a whole commit that is in no branch: repo2docker resets to it without a look
+        (
+            ["Cloning into x", f"fatal: Could not parse object '{'1' * 40}'.", CLONE],
+            Reason.REF_NOT_FOUND,
+            "Could not parse object",
+        ),
         (["fatal: couldn't find remote ref abc", CLONE], Reason.REF_NOT_FOUND, "remote ref abc"),
         (["Failed to check out ref abc", CLONE], Reason.REF_NOT_FOUND, "check out ref abc"),
+        # archives and Mercurial
+        (
+            [
+                "Fetching",
+                "Error during build: 404 Client Error: Not Found for url: https://example.org/x",
+            ],
+            Reason.REF_NOT_FOUND,
+            "404 Client Error",
+        ),
+        (
+            ["requests.exceptions.HTTPError: 404 Client Error: NOT FOUND for url: https://x/y"],
+            Reason.REF_NOT_FOUND,
+            "404 Client Error",
+        ),
+        (
+            ["urllib.error.HTTPError: HTTP Error 404: Not Found"],
+            Reason.REF_NOT_FOUND,
+            "HTTP Error 404",
+        ),
+        (
+            ["500 Server Error: Oops for url: https://example.org/x"],
+            Reason.BUILD_FAILED,
+            "500 Server Error",
+        ),
+        (["Failed to update to ref abc", CLONE], Reason.REF_NOT_FOUND, "update to ref abc"),
+        (["abort: HTTP Error 404: Not Found", CLONE], Reason.REF_NOT_FOUND, "HTTP Error 404"),
+        (
+            ["ValueError: The dataset is not what it was when it was chosen, and its archive"],
+            Reason.REF_NOT_FOUND,
+            "is not what it was",
+        ),
+        (
+            ["Error during build: The archive does not know this dataset any more."],
+            Reason.REF_NOT_FOUND,
+            "does not know",
+        ),
+        (
+            ["swh.model.exceptions.NotFoundExc: no such object"],
+            Reason.REF_NOT_FOUND,
+            "NotFoundExc",
+        ),
+        # what a step of the build prints is none of it
+        (
+            step("404 Client Error: Not Found for url: https://example.org/x", "exit code: 1"),
+            Reason.BUILD_FAILED,
+            "404 Client Error",
+        ),
         (
             ["fatal: unable to access 'https://example.org/': Could not resolve host", CLONE],
             Reason.BUILD_FAILED,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from jupyterhub_imagebuilder.executors import carried
-from jupyterhub_imagebuilder.executors.entrypoint import CONFIG, CUT, FIRST_LINE
+from jupyterhub_imagebuilder.executors.entrypoint import CUT, FIRST_LINE, configuration
 
 FAKE = """\
 #!{python} -I
@@ -63,7 +63,7 @@ def program(tmp_path):
     """Start the entry point with a repo2docker of the test's own."""
     started = []
 
-    def start(body="", *, answers=(b"HTTP/1.0 200 OK",), **environment):
+    def start(body="", *, answers=(b"HTTP/1.0 200 OK",), first=(), **environment):
         tool = tmp_path / "jupyter-repo2docker"
         tool.write_text(FAKE.format(python=sys.executable, body=body))
         tool.chmod(0o755)
@@ -72,7 +72,17 @@ def program(tmp_path):
             engine = Engine(str(path), answers)
             started.append(engine.stop)
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", carried.program(), "--ref", "abc; ls", "repo"],
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                "-c",
+                carried.program(),
+                *first,
+                "--ref",
+                "abc; ls",
+                "repo",
+            ],
             env={
                 "PATH": f"{tmp_path}:{os.environ['PATH']}",
                 "DOCKER_HOST": f"unix://{path}",
@@ -107,8 +117,78 @@ def test_arguments_and_the_provider_reach_repo2docker(program):
     assert words[0] == "--config"
     assert Path(words[1]).is_absolute()
     assert words[2:] == ["--ref", "abc; ls", "repo"]
-    assert "content_providers = [Git]" in out
+    assert "content_providers = [closed(contentproviders.Git)]" in out
     assert process.returncode == 0
+
+
+def test_another_content_provider_is_no_argument_of_repo2docker(program):
+    process = program(
+        "print(json.dumps(sys.argv[3:]), flush=True)\nprint(open(sys.argv[2]).read())",
+        first=["--content-provider=Mercurial"],
+    )
+    out, _ = process.communicate(timeout=20)
+
+    assert json.loads(out.splitlines()[1]) == ["--ref", "abc; ls", "repo"]
+    assert "content_providers = [closed(Mercurial)]" in out
+    assert process.returncode == 0
+
+
+SHOW_CLONE = """
+import subprocess
+subprocess.run(["git", "clone", "--quiet", "--no-checkout", {url!r}, "there"], check=True)
+print(subprocess.run(["git", "-C", "there", "cat-file", "-t", {commit!r}],
+                     capture_output=True, text=True).stdout.strip())
+print(json.dumps(sys.argv[3:]), flush=True)
+"""
+
+
+@pytest.fixture
+def request_head(tmp_path):
+    """A repository whose request has a commit that is in no branch: its address, that commit."""
+    folder = tmp_path / "origin"
+    git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    for message in ("base", "request"):
+        subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", message], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    commit = head.stdout.strip()
+    subprocess.run([*git, "update-ref", "refs/pull/7/head", commit], check=True)
+    subprocess.run([*git, "reset", "--quiet", "--hard", "HEAD~"], check=True)
+    return folder.as_uri(), commit
+
+
+@pytest.mark.parametrize(("first", "found"), [((), ""), (("--fetch=refs/pull/7/head",), "commit")])
+def test_the_commit_of_a_request_is_fetched(program, request_head, tmp_path, first, found):
+    url, commit = request_head
+    body = f"os.chdir({str(tmp_path)!r})" + SHOW_CLONE.format(url=url, commit=commit)
+    process = program(body, first=first)
+    out, _ = process.communicate(timeout=20)
+
+    *_, kind, words = out.splitlines()
+    assert kind == found, out
+    assert json.loads(words) == ["--ref", "abc; ls", "repo"]
+
+
+def test_what_git_was_told_already_stays(program):
+    process = program(
+        "print(json.dumps({k: v for k, v in os.environ.items() if k.startswith('GIT_')}))",
+        first=["--fetch=refs/merge-requests/3/head"],
+        GIT_CONFIG_COUNT="1",
+        GIT_CONFIG_KEY_0="http.proxy",
+        GIT_CONFIG_VALUE_0="http://proxy.example.org",
+    )
+    out, _ = process.communicate(timeout=20)
+
+    told = json.loads(out.splitlines()[1])
+    assert told == {
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": "http.proxy",
+        "GIT_CONFIG_VALUE_0": "http://proxy.example.org",
+        "GIT_CONFIG_KEY_1": "remote.origin.fetch",
+        "GIT_CONFIG_VALUE_1": (
+            "+refs/merge-requests/3/head*:refs/remotes/origin/merge-requests/3/head*"
+        ),
+    }
 
 
 @pytest.fixture
@@ -132,7 +212,7 @@ def fetch(monkeypatch, tmp_path):
     def run(**links):
         made.update(links)
         settings = types.SimpleNamespace(Repo2Docker=types.SimpleNamespace())
-        exec(CONFIG, {"c": settings})
+        exec(configuration("Git"), {"c": settings})
         (provider,) = settings.Repo2Docker.content_providers
         return list(provider().fetch("spec", str(folder), yield_output=True))
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from jupyterhub_imagebuilder.builds.model import RepoSpec, ResolvedRef
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.executors import repo2docker
+from jupyterhub_imagebuilder.executors import entrypoint, repo2docker
 from jupyterhub_imagebuilder.executors.repo2docker import PushEnd
 
 from .requests import make_request
@@ -28,6 +30,97 @@ def test_the_command_line_is_words_with_the_repository_last():
     assert "--push" in words
     assert "--DockerEngine.extra_buildx_build_args=--provenance=false" in words
     assert words[-2] == "--Repo2Docker.base_image=x"
+
+
+@pytest.mark.parametrize(
+    ("ref", "first"),
+    [
+        ("refs/pull/7/head", "--fetch=refs/pull/7/head"),
+        ("main", "--ref"),
+        ("HEAD", "--ref"),
+    ],
+)
+def test_a_ref_that_is_no_branch_is_fetched(ref, first):
+    request = make_request("https://example.org/x")
+    resolved = replace(request.resolved, spec=replace(request.spec, ref=ref))
+    assert repo2docker.arguments(replace(request, resolved=resolved))[0] == first
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"),
+    [
+        ("gh", "Git"),
+        ("git", "Git"),
+        ("zenodo", "Zenodo"),
+        ("figshare", "Figshare"),
+        ("dataverse", "Dataverse"),
+        ("hydroshare", "Hydroshare"),
+        ("ckan", "CKAN"),
+        ("swh", "Swhid"),
+        ("hg", "Mercurial"),
+        ("anything", "Git"),
+    ],
+)
+def test_the_content_provider_follows_from_the_provider(provider, name):
+    request = make_request("https://example.org/x")
+    spec = replace(request.spec, provider=provider)
+    words = repo2docker.arguments(replace(request, resolved=replace(request.resolved, spec=spec)))
+    assert repo2docker.content_provider(provider) == name
+    assert entrypoint.configuration(name)
+    first = "--ref" if name == "Git" else f"--content-provider={name}"
+    assert words[0] == first
+    assert sum(word.startswith("--content-provider") for word in words) == (name != "Git")
+
+
+_SWHID = f"swh:1:rev:{'a' * 40}"
+
+
+@pytest.mark.parametrize(
+    ("provider", "repository", "commit", "fetched"),
+    [
+        ("git", "https://example.org/x", "1", "https://example.org/x"),
+        (
+            "zenodo",
+            "https://zenodo.org/records/3242073",
+            "3242090",
+            "https://zenodo.org/records/3242090",
+        ),
+        (
+            "zenodo",
+            "https://sandbox.zenodo.org/record/1",
+            "2",
+            "https://sandbox.zenodo.org/record/2",
+        ),
+        ("zenodo", "https://doi.org/10.22002/D1.1", "abcde-12345", "https://doi.org/10.22002/D1.1"),
+        ("zenodo", "https://doi.org/10.1/records/1", "2", "https://doi.org/10.1/records/1"),
+        (
+            "figshare",
+            "https://figshare.com/articles/_/97",
+            "97.v3",
+            "https://figshare.com/articles/_/97/3",
+        ),
+        ("swh", f"https://archive.softwareheritage.org/{_SWHID}", _SWHID, _SWHID),
+        ("hg", "https://example.org/x", "a" * 40, "https://example.org/x"),
+        (
+            "dataverse",
+            "https://x.org/dataset.xhtml?persistentId=doi:10.1/x",
+            "v1.0",
+            "https://x.org/dataset.xhtml?persistentId=doi:10.1/x",
+        ),
+        ("ckan", "https://x.org/dataset/a", "a.v1", "https://x.org/dataset/a"),
+    ],
+)
+def test_what_is_fetched_is_the_version(provider, repository, commit, fetched):
+    resolved = ResolvedRef(RepoSpec(provider, repository, "HEAD", "x"), commit)
+    assert repo2docker.source(resolved) == fetched
+
+
+@pytest.mark.parametrize("provider", ["zenodo", "figshare", "swh"])
+@pytest.mark.parametrize("commit", ["../../evil", "--config=/x", "1/2", "", "a" * 40, "\n1"])
+def test_an_id_of_another_form_changes_no_address(provider, commit):
+    repository = "https://zenodo.org/records/3242073"
+    resolved = ResolvedRef(RepoSpec(provider, repository, "HEAD", "x"), commit)
+    assert repo2docker.source(resolved) == repository
 
 
 def test_without_a_registry_nothing_is_pushed():

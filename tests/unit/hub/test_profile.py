@@ -4,9 +4,12 @@ import copy
 import json
 import re
 
+import hypothesis
 import jinja2
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jupyterhub_imagebuilder.errors import SpecInvalid
 from jupyterhub_imagebuilder.hub.profile import (
@@ -65,10 +68,64 @@ def option_of(profiles, name="image", index=0):
         ("jupyter/scipy-notebook:2023-06-26", False),
         ("rebuild:1", False),
         ("", False),
+        ("build:latest", False),
+        ("build:5000/org/image", False),
+        ("10.5281/zenodo.3242074", True),
+        ("doi:10.7910/DVN/TJCLKP", True),
+        ("DOI: 10.7910/DVN/TJCLKP", True),
+        ("10.5281:5000/image", False),
+        ("10.0.0.1:5000/image", False),
+        ("10.0.0.1/image", False),
+        ("10.1.100.20/image", False),
+        ("swh:1:rev:" + "a" * 40, True),
+        ("swh:1", False),
+        ("hg+https://hg.example.org/repo@stable", True),
+        ("git@github.com:org/repo.git", True),
+        ("git@github.com:org/repo", True),
+        ("git@gist.github.com:" + "1" * 32 + ".git", True),
+        ("git@sha256:" + "1" * 64, False),
+        ("image@sha256:" + "1" * 64, False),
     ],
 )
 def test_what_is_a_repository(text, expected):
     assert is_build(text) is expected
+    if expected:
+        assert re.match(BUILD_PATTERN, text)
+
+
+WORD = st.from_regex(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", fullmatch=True)
+#: Hosts that can be: the last part of a name is no number, an address has four of at most 255.
+HOST = st.one_of(
+    st.from_regex(r"(?:[a-z0-9-]{1,8}\.){0,2}[a-z]{2,8}", fullmatch=True),
+    st.ip_addresses(v=4).map(str),
+    st.just("localhost"),
+    st.sampled_from(["build", "doi", "swh", "git", "hg"]),
+)
+PORT = st.one_of(st.just(""), st.integers(1, 65535).map(":{}".format))
+END = st.one_of(
+    st.just(""),
+    st.from_regex(r":[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True),
+    st.from_regex(r"@(?:sha256:[a-f0-9]{64}|git[+.]x:[0-9a-f]{32})", fullmatch=True),
+)
+IMAGES = st.one_of(
+    st.tuples(HOST, PORT, st.lists(WORD, min_size=1, max_size=3), END).map(
+        lambda parts: f"{parts[0]}{parts[1]}/{'/'.join(parts[2])}{parts[3]}"
+    ),
+    st.tuples(st.one_of(WORD, st.sampled_from(["build", "doi", "swh", "git"])), END).map("".join),
+)
+
+
+@given(IMAGES)
+@hypothesis.settings(deadline=None, database=None)
+def test_the_name_of_an_image_is_never_a_repository(image):
+    assert not is_build(image)
+
+
+@given(st.text(max_size=60) | st.from_regex(r"(?:10\.|doi:|swh:|git@|build:)\S{0,40}"))
+@hypothesis.settings(deadline=None, database=None)
+def test_what_is_a_repository_passes_the_forms_own_rule(text):
+    if is_build(text) and text.isprintable():
+        assert re.match(BUILD_PATTERN, text)
 
 
 def test_no_profiles_become_one_that_offers_to_build():

@@ -302,7 +302,7 @@ def test_the_services_configuration_is_written_when_it_starts(c, tmp_path):
         "ImageBuilder": {
             "state_dir": str(tmp_path / "state"),
             "image_prefix": "registry.test/team/",
-            "provider_classes": ["a.b.C"],
+            "provider_classes": {"changes of the default": {"extend": ["a.b.C"]}},
         },
         "DistributionRegistry": {"credentials_file": "/etc/registry.json"},
         "KubernetesExecutor": {"node_selector": {"pool": "build"}, "namespace": "hub-users"},

@@ -6,9 +6,10 @@ import pytest
 from traitlets import TraitError
 
 from jupyterhub_imagebuilder.builds.parse import parse
-from jupyterhub_imagebuilder.errors import ProviderUnavailable, SpecForbidden
+from jupyterhub_imagebuilder.errors import ImageBuilderError, ProviderUnavailable, SpecForbidden
 from jupyterhub_imagebuilder.providers.address import read_address
-from jupyterhub_imagebuilder.providers.git import GitProvider, _pinned
+from jupyterhub_imagebuilder.providers.git import GitProvider
+from jupyterhub_imagebuilder.providers.githost import pinned
 
 
 @pytest.mark.parametrize("protocol", ["ssh", "file", "ext", ""])
@@ -20,6 +21,8 @@ def test_protocols_that_run_programs_or_read_disks_cannot_be_allowed(protocol):
 def test_a_network_that_is_none_is_refused_at_start():
     with pytest.raises(TraitError, match="blocked_networks"):
         GitProvider(blocked_networks=["10.0.0.0/99"])
+    with pytest.raises(TraitError, match="allowed_networks"):
+        GitProvider(allowed_networks=["10"])
 
 
 async def test_blocked_addresses_are_not_connected_to():
@@ -74,4 +77,17 @@ async def test_a_host_that_says_nothing_is_given_up():
 def test_git_connects_to_the_address_that_was_checked(monkeypatch, url, addresses, setting):
     monkeypatch.delenv("https_proxy", raising=False)
     monkeypatch.delenv("HTTPS_PROXY", raising=False)
-    assert _pinned(read_address(url), addresses) == setting
+    assert pinned(read_address(url), addresses) == setting
+
+
+@pytest.mark.parametrize(("version", "fits"), [("2.36.6", False), ("2.37.0", True), ("x", False)])
+async def test_a_git_that_cannot_be_pinned_is_not_used(tmp_path, monkeypatch, version, fits):
+    program = tmp_path / "git"
+    program.write_text(f'#!/bin/sh\necho "git version {version}"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    provider = GitProvider(allowed_networks=["127.0.0.1", "::1"])
+    words = "no branch, tag or commit" if fits else "older than 2.37"
+    spec = parse("https://localhost/x@main", [provider])
+    with pytest.raises(ImageBuilderError, match=words):
+        await provider.resolve(spec)

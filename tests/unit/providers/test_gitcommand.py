@@ -11,6 +11,7 @@ from jupyterhub_imagebuilder.providers import gitcommand
 from jupyterhub_imagebuilder.providers.gitcommand import (
     GitFailedError,
     GitMissingError,
+    Login,
     git_folder,
 )
 
@@ -66,7 +67,7 @@ async def test_arguments_reach_git_as_they_are(stub_git):
     with git_folder(["https"], 1, settings=["a.b=c"]) as folder:
         printed = (await folder.run("ls-remote", "--", "$(id); x")).splitlines()
     assert printed[-3:] == ["ls-remote", "--", "$(id); x"]
-    assert "http.followRedirects=initial" in printed
+    assert "http.followRedirects=false" in printed
     assert "a.b=c" in printed
 
 
@@ -141,3 +142,38 @@ async def test_cancelling_while_git_starts_leaves_nothing(stub_git, tmp_path, tu
         with pytest.raises(asyncio.CancelledError):
             await run
     assert running(str(tmp_path)) == []
+
+
+async def test_a_login_is_in_a_file_that_only_we_can_read(stub_git):
+    stub_git('cat "$GIT_CONFIG_GLOBAL"; stat -c %a "$GIT_CONFIG_GLOBAL"; env; echo "$@"')
+    login = Login("https://git.example.org:8443/", "oauth2", "secret")
+    assert "secret" not in repr(login)
+    with git_folder(["https"], 1, login=login) as folder:
+        printed = await folder.run("x")
+    lines = printed.splitlines()
+    assert lines[:3] == [
+        '[http "https://git.example.org:8443/"]',
+        '\textraHeader = "Authorization: Basic b2F1dGgyOnNlY3JldA=="',
+        "600",
+    ]
+    assert "secret" not in printed
+    assert "b2F1dGgyOnNlY3JldA" not in "".join(lines[2:])
+
+
+@pytest.mark.parametrize("origin", ['https://x/"]\n[core]', "https://x", "ext::x/"])
+def test_a_login_is_for_an_origin(origin):
+    with (
+        pytest.raises(ValueError, match="origin"),
+        git_folder(["https"], 1, login=Login(origin, "a", "b")),
+    ):
+        pass
+
+
+async def test_our_cas_stand_beside_the_system_s(stub_git, tmp_path, monkeypatch):
+    for name in ("system", "ours"):
+        (tmp_path / name).write_text(f"{name}\n")
+    monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system"))
+    stub_git('cat "$GIT_SSL_CAINFO"')
+    with git_folder(["https"], 1, ca_file=str(tmp_path / "ours")) as folder:
+        assert (await folder.run("x")).split() == ["system", "ours"]

@@ -1,0 +1,1 @@
+"""Hosts of repositories that answer as their public documentation says."""

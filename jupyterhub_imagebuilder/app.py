@@ -22,8 +22,10 @@ from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.queue import QueueLimits
 from jupyterhub_imagebuilder.configuration import ConfigurationError
 from jupyterhub_imagebuilder.errors import ImageBuilderError, ServiceUnavailable
+from jupyterhub_imagebuilder.sections import PROVIDER_CLASSES
 from jupyterhub_imagebuilder.server import Service
 from jupyterhub_imagebuilder.web.auth import Authenticator, TokenFile
+from jupyterhub_imagebuilder.web.cors import CrossOrigin
 from jupyterhub_imagebuilder.web.hub_auth import Hub
 
 log = logging.getLogger(__name__)
@@ -34,7 +36,7 @@ class ImageBuilder(Application):
 
     name = "jupyterhub-imagebuilder"
     version = __version__
-    description = "Build images from repositories, for JupyterHub or alone."
+    description = "The service that builds images; `build --help` is the command that asks it to."
     aliases: ClassVar[dict[Any, str]] = {
         ("f", "config"): "ImageBuilder.config_file",
         "ip": "ImageBuilder.ip",
@@ -139,13 +141,10 @@ class ImageBuilder(Application):
 
     provider_classes = List(
         Unicode(),
-        default_value=[
-            "jupyterhub_imagebuilder.providers.github.GitHubProvider",
-            "jupyterhub_imagebuilder.providers.git.GitProvider",
-        ],
+        default_value=list(PROVIDER_CLASSES),
         help="""
         Import strings of the classes that know repository hosts. The first that takes an address
-        gets it.
+        gets it; that of any Git repository is asked last.
         """,
     ).tag(config=True)
 
@@ -277,7 +276,7 @@ class ImageBuilder(Application):
             executor = configuration.imported_executor(self.executor_class)
             adapters = [*self.provider_classes, REGISTRY_CLASS]
             imported = [configuration.imported(name, "ImageBuilder") for name in adapters]
-            self.classes = [type(self), executor, *imported]
+            self.classes = [type(self), CrossOrigin, executor, *imported]
         yield from super().emit_help(classes)
 
     def initialize(self, argv: list[str] | None = None) -> None:
@@ -290,7 +289,7 @@ class ImageBuilder(Application):
         if self.config_file:
             file_config = configuration.load(Path(self.config_file))
         file_config.merge(self.cli_config)
-        configuration.check(file_config, [ImageBuilder], complete=False)
+        configuration.check(file_config, [ImageBuilder, CrossOrigin], complete=False)
         try:
             self.update_config(file_config)
         except TraitError as error:

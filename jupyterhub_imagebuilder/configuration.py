@@ -5,68 +5,22 @@ from __future__ import annotations
 import difflib
 import importlib
 import traceback
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from traitlets.config import Config, Configurable, JSONFileConfigLoader, PyFileConfigLoader
+from traitlets.config.loader import LazyConfigValue
 
+from jupyterhub_imagebuilder import binderhub_options
 from jupyterhub_imagebuilder.errors import ImageBuilderError
-
-#: Sections of ours that may be there although their part is not in use.
-SECTIONS = frozenset(
-    {
-        "ImageBuilder",
-        "KubernetesExecutor",
-        "DockerExecutor",
-        "GitProvider",
-        "GitHubProvider",
-        "DistributionRegistry",
-    }
-)
+from jupyterhub_imagebuilder.sections import CHANGES, SECTIONS
 
 #: Short names for `c.ImageBuilder.executor_class`.
 _EXECUTORS = {
     "docker": "jupyterhub_imagebuilder.executors.docker.executor.DockerExecutor",
     "kubernetes": "jupyterhub_imagebuilder.executors.kubernetes.executor.KubernetesExecutor",
 }
-_EXECUTOR = "KubernetesExecutor"
-#: Options that BinderHub's admins know, and ours.  Empty: nothing has to be set here.
-_BINDERHUB = {
-    "BinderHub.image_prefix": "ImageBuilder.image_prefix",
-    "BinderHub.port": "ImageBuilder.port",
-    "BinderHub.base_url": "ImageBuilder.base_url",
-    "BinderHub.banned_specs": "ImageBuilder.banned_specs",
-    "BinderHub.repo_providers": "ImageBuilder.provider_classes",
-    "BinderHub.concurrent_build_limit": "ImageBuilder.max_builds",
-    "BinderHub.per_repo_quota": "ImageBuilder.max_builds_per_repository",
-    "BinderHub.build_class": "ImageBuilder.executor_class",
-    "BinderHub.build_image": f"{_EXECUTOR}.build_image",
-    "BinderHub.build_namespace": f"{_EXECUTOR}.namespace",
-    "BinderHub.push_secret": f"{_EXECUTOR}.push_secret",
-    "BuildExecutor.push_secret": f"{_EXECUTOR}.push_secret",
-    "BuildExecutor.repo2docker_extra_args": f"{_EXECUTOR}.repo2docker_extra_args",
-    "KubernetesBuildExecutor.namespace": f"{_EXECUTOR}.namespace",
-    "KubernetesBuildExecutor.build_image": f"{_EXECUTOR}.build_image",
-    "KubernetesBuildExecutor.push_secret": f"{_EXECUTOR}.push_secret",
-    "KubernetesBuildExecutor.docker_host": f"{_EXECUTOR}.engine_socket_dir",
-    "KubernetesBuildExecutor.node_selector": f"{_EXECUTOR}.node_selector",
-    "KubernetesBuildExecutor.image_pull_secrets": f"{_EXECUTOR}.image_pull_secrets",
-    "KubernetesBuildExecutor.resources": f"{_EXECUTOR}.resources",
-    "KubernetesBuildExecutor.repo2docker_extra_args": f"{_EXECUTOR}.repo2docker_extra_args",
-    "GitHubRepoProvider.access_token": "GitHubProvider.access_token_file",
-    "GitHubRepoProvider.banned_specs": "ImageBuilder.banned_specs",
-    "RepoProvider.banned_specs": "ImageBuilder.banned_specs",
-    "DockerRegistry.url": "ImageBuilder.image_prefix",
-    "DockerRegistry.username": "DistributionRegistry.credentials_file",
-    "DockerRegistry.password": "DistributionRegistry.credentials_file",
-    "BinderHub.enable_api_only_mode": "",
-    "BinderHub.auth_enabled": "",
-    "BinderHub.hub_url": "",
-    "BinderHub.hub_api_token": "",
-    "BinderHub.use_registry": "",
-}
-_BINDERHUB_SECTIONS = frozenset(name.partition(".")[0] for name in _BINDERHUB)
 
 
 class ConfigurationError(ImageBuilderError):
@@ -85,7 +39,7 @@ def load(path: Path) -> Config:
     if not path.is_file():
         raise ConfigurationError(f"There is no configuration file {path}.")
     try:
-        return loader(path.name, path=str(path.parent.absolute())).load_config()
+        return _restored(loader(path.name, path=str(path.parent.absolute())).load_config())
     # the file is a program: anything may happen in it
     except Exception as error:
         raise ConfigurationError(
@@ -113,8 +67,8 @@ def check(config: Config, classes: Iterable[type[Configurable]], *, complete: bo
             )
         if section in options:
             _check_options(section, values, options[section])
-        elif values and section in _BINDERHUB_SECTIONS:
-            raise ConfigurationError(_translated(section, next(iter(values))))
+        elif values and (said := binderhub_options.sentence(section, next(iter(values)))):
+            raise ConfigurationError(said)
         elif complete and values and section not in SECTIONS:
             guess = _guess(section, {*options, *SECTIONS})
             raise ConfigurationError(f"There is no section c.{section}{guess}.")
@@ -145,28 +99,39 @@ def imported_executor(name: str) -> Any:
     return imported(_EXECUTORS.get(name, name), "c.ImageBuilder.executor_class")
 
 
+def _restored(config: Config) -> Config:
+    """The same with changes of defaults, which the hub's file writes as data, as changes."""
+    for section in filter(lambda values: isinstance(values, Config), config.values()):
+        for option, value in section.items():
+            if isinstance(value, dict) and value.keys() == {CHANGES}:
+                section[option] = _change(value[CHANGES])
+    return config
+
+
+def _change(data: Mapping[str, Any]) -> LazyConfigValue:
+    change = LazyConfigValue()
+    for index, item in data.get("inserts", ()):
+        change.insert(index, item)
+    change.prepend(data.get("prepend", []))
+    change.extend(data.get("extend", []))
+    if "update" in data:
+        change.update(data["update"] if isinstance(data["update"], dict) else set(data["update"]))
+    return change
+
+
 def _check_options(section: str, values: Config, known: Collection[str]) -> None:
     for option in values:
         # a capital begins a nested section, which traitlets reads by itself
         if option not in known and not option[0].isupper():
             raise ConfigurationError(
-                f"There is no option c.{section}.{option}{_guess(option, known)}."
+                binderhub_options.sentence(section, option)
+                or f"There is no option c.{section}.{option}{_guess(option, known)}."
             )
 
 
 def _guess(name: str, known: Collection[str]) -> str:
     matches = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {matches[0]}" if matches else ""
-
-
-def _translated(section: str, option: str) -> str:
-    ours = _BINDERHUB.get(f"{section}.{option}")
-    start = f"c.{section}.{option} is an option of BinderHub"
-    if ours:
-        return f"{start}; here it is c.{ours}."
-    if ours == "":
-        return f"{start}; nothing has to be set for it here, so remove it."
-    return f"{start} that has no counterpart here; remove it."
 
 
 def _line(error: BaseException, path: Path) -> str:

@@ -75,15 +75,19 @@ class ImageBuilderError(Exception):
 
     :param message: one sentence for the user, who can act on it.
     :param reason: overrides the class's own reason.
+    :param retry_after: seconds after which it is worth another try, where that is known.
     """
 
     reason: Reason = Reason.INTERNAL
     #: HTTP status of the answer where the client asked for JSON.
     status: ClassVar[int] = 500
 
-    def __init__(self, message: str, reason: Reason | None = None) -> None:
+    def __init__(
+        self, message: str, reason: Reason | None = None, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
+        self.retry_after = retry_after
         if reason is not None:
             self.reason = reason
 

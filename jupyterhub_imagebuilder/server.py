@@ -21,6 +21,7 @@ from jupyterhub_imagebuilder.configuration import ConfigurationError
 from jupyterhub_imagebuilder.health import Health
 from jupyterhub_imagebuilder.metrics import Metrics, process_registry
 from jupyterhub_imagebuilder.web.base import Backend
+from jupyterhub_imagebuilder.web.cors import CrossOrigin, configured
 from jupyterhub_imagebuilder.web.routes import application
 from jupyterhub_imagebuilder.web.sse import Streams
 
@@ -82,6 +83,7 @@ class Service:
             metrics=self._metrics.render,
             authenticate_metrics=self._app.authenticate_metrics,
             token_in_url=self._app.allow_token_in_url,
+            cors=self._cross_origin(),
         )
         self._health.watch({"service": self._check})
         server = self._listen()
@@ -93,6 +95,15 @@ class Service:
         await self._end.wait()
         await self._drain(server)
         return self._exit_code
+
+    def _cross_origin(self) -> CrossOrigin:
+        """Which pages may use the API; none while the configuration has a mistake."""
+        if self._mistake is None:
+            try:
+                return configured(self._app)
+            except ConfigurationError as error:
+                self._mistake = error
+        return CrossOrigin()
 
     def _listen(self) -> HTTPServer:
         app = self._app

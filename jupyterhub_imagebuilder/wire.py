@@ -4,15 +4,24 @@ Source of the format: BinderHub's ``/build`` handler and its JavaScript client, 
 JSON object per ``data:`` frame with ``phase`` and ``message`` (which ends in a newline),
 ``imageName`` with ``ready``.  Clients wait for ``ready`` when they build only, take ``failed`` as
 the end, and ignore keys that they do not know.  Pure functions; nothing is sent here.
+
+What its clients ask of it, too: a spec in a path, and the versions.
 """
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from jupyterhub_imagebuilder.builds.events import Event, Gap, LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.errors import ImageBuilderError
+
+#: Providers whose specs begin with two names, ``org/repo``.
+_TWO_NAMES = frozenset({"gh", "gist", "bb"})
+_ESCAPED_PAIR = re.compile(r"\A([^/%]+)%2F([^/%]+)(?=/|\Z)", re.IGNORECASE)
 
 
 def to_binderhub(event: Event) -> dict[str, Any]:
@@ -44,9 +53,25 @@ def to_binderhub(event: Event) -> dict[str, Any]:
 
 def error_to_binderhub(error: ImageBuilderError) -> dict[str, Any]:
     """A refusal as the single event of a stream that is answered with 200."""
-    return {
+    frame: dict[str, Any] = {
         "phase": "failed",
         "status_code": error.status,
         "message": error.message + "\n",
         "reason": error.reason.value,
     }
+    if error.retry_after is not None:
+        frame["retry_after"] = math.ceil(error.retry_after)
+    return frame
+
+
+def spec_from_binderhub(provider: str, spec: str) -> str:
+    """The spec in the provider's own form.
+
+    tljh-repo2docker escapes whatever its user wrote for a repository, ``org%2Frepo`` too.
+    """
+    return _ESCAPED_PAIR.sub(r"\1/\2", spec) if provider in _TWO_NAMES else spec
+
+
+def versions_to_binderhub(versions: Mapping[str, Any]) -> dict[str, Any]:
+    """The versions with the key by which BinderHub's clients know what answers them."""
+    return {"binderhub": f"jupyterhub-imagebuilder {versions.get('imagebuilder')}", **versions}

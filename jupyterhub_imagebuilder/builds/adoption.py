@@ -13,6 +13,7 @@ from jupyterhub_imagebuilder.builds.build import Audience, Build
 from jupyterhub_imagebuilder.builds.catalog import Catalog
 from jupyterhub_imagebuilder.builds.events import PhaseChanged
 from jupyterhub_imagebuilder.builds.executions import Executions
+from jupyterhub_imagebuilder.builds.ids import is_rebuild
 from jupyterhub_imagebuilder.builds.ports import Claim, ClaimState, Executor
 from jupyterhub_imagebuilder.builds.record import Kept
 from jupyterhub_imagebuilder.errors import Reason, StoreUnavailable
@@ -55,6 +56,8 @@ class Adoption:
         by_key = {claim.request.key: claim for claim in claims}
         for kept in left:
             claim = by_key.get(kept.record.request.key)
+            if claim is not None and not _may_be_of(claim, kept):
+                claim = None
             if claim is not None or kept.record.uid is not None:
                 self._resume(kept, claim)
         loose = [claim for claim in claims if not self._is_followed(claim)]
@@ -134,6 +137,12 @@ class Adoption:
         elif end is _End.OPEN:
             log.info("adopting %s (%s)", request.name, claim.state)
             self._executions.begin(Build(request, self._audience), claim)
+
+
+def _may_be_of(claim: Claim, kept: Kept) -> bool:
+    """Whether a pod carries out a build; what is built again needs one of its own."""
+    request = kept.record.request
+    return not is_rebuild(request.id) or claim.request.id == request.id
 
 
 def _seen(reason: Reason | None) -> _End:

@@ -47,8 +47,7 @@ class Catalog:
         while len(self._over) > self._limit:
             old = self._over.popleft()
             del self._builds[old.id]
-            if old.digest and self._made.get((old.request.key, old.digest)) is old:
-                del self._made[old.request.key, old.digest]
+            self._unmade(old)
 
     def here(self) -> list[Build]:
         """The builds in memory, oldest first."""
@@ -61,6 +60,18 @@ class Catalog:
     def made_by(self, request: BuildRequest, digest: str) -> Build | None:
         """A build in memory that made what the request asks for."""
         return self._made.get((request.key, digest))
+
+    async def forget(self, build: Build) -> None:
+        """Know a build that is over no longer, here and in the store.
+
+        :raises StoreUnavailable: it cannot be removed now, and nothing has changed.
+        """
+        if self._store is not None:
+            await self._store.forget(build.id)
+        here = self._builds.pop(build.id, None)
+        if here is not None and here in self._over:
+            self._over.remove(here)
+            self._unmade(here)
 
     async def get(self, build_id: str) -> Build | None:
         """A build, wherever it is known.
@@ -111,6 +122,10 @@ class Catalog:
             return here
         name, _, digest = image.partition("@")
         return here + [self._remade(kept) for kept in await self._store.made(name, digest)]
+
+    def _unmade(self, old: Build) -> None:
+        if old.digest and self._made.get((old.request.key, old.digest)) is old:
+            del self._made[old.request.key, old.digest]
 
     def _remade(self, kept: Kept) -> Build:
         return Build(kept.record.request, self._audience, kept)

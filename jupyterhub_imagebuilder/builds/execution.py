@@ -12,6 +12,7 @@ from typing import Any
 from jupyterhub_imagebuilder.builds import readback
 from jupyterhub_imagebuilder.builds.build import Build
 from jupyterhub_imagebuilder.builds.events import Gap, PhaseChanged
+from jupyterhub_imagebuilder.builds.ids import is_rebuild
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.ports import (
     BuildObserver,
@@ -103,6 +104,12 @@ class Execution:
     def waits(self) -> bool:
         """Whether it is not its turn yet."""
         return not self._place.turn.is_set()
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether the registry may have the image from before, so that only the end counts."""
+        claim = self.claim
+        return is_rebuild(self.build.id) or (claim is not None and is_rebuild(claim.request.id))
 
     @property
     def stopping(self) -> bool:
@@ -210,6 +217,7 @@ class Execution:
         for _ in range(_CLAIM_ATTEMPTS):
             if await self._found_meanwhile():
                 return
+            await self._registry.prepare(self.build.request.image)
             self.claim = await self._executor.claim(self.build.request)
             if self.claim.state is ClaimState.GONE:
                 self.claim = None
@@ -218,10 +226,10 @@ class Execution:
                 if self.build.over:
                     return
                 continue
-            if self.claim.state is not ClaimState.FINISHED:
+            if not self._is_left_over(self.claim):
                 self._hold(self.claim)
                 return
-            digest = await self._result_of(self.claim)
+            digest = None if is_rebuild(self.build.id) else await self._result_of(self.claim)
             if digest is not None:
                 self.build.complete(digest, self._clock.now(), cached=True)
                 return
@@ -232,9 +240,18 @@ class Execution:
             Reason.EXECUTOR_LOST,
         )
 
+    def _is_left_over(self, claim: Claim) -> bool:
+        """Whether a pod that was met is that of an earlier build, which has nothing more to say."""
+        if not is_rebuild(self.build.id):
+            return claim.state is ClaimState.FINISHED
+        # an image does not tell whether it is from before: the end of its own pod does
+        own = claim.request.id == self.build.id
+        # a pod goes on for a moment behind its push, with which its build has ended
+        return not own and (claim.state is ClaimState.FINISHED or self._settled(claim.uid))
+
     async def _found_meanwhile(self) -> bool:
         """Whether the image appeared while this one waited; ends the build where it did."""
-        if self._clock.now() - self._asked < self._answer_age:
+        if is_rebuild(self.build.id) or self._clock.now() - self._asked < self._answer_age:
             return False
         self._asked = self._clock.now()
         digest = await self._registry.digest(self.build.request.image, fresh=True)
@@ -281,7 +298,7 @@ class Execution:
                         continue
                     case Pushed():
                         self._pushed = True
-                        digest = await readback.pushed(self._registry, self.build.request.image)
+                        digest = await self._read_back()
                     case Ended():
                         digest = await self._outcome(observation)
                     case _:
@@ -292,6 +309,12 @@ class Execution:
                     return
         raise BuildFailed("The build ended without a word.", Reason.EXECUTOR_LOST)
 
+    async def _read_back(self) -> str | None:
+        """The digest of what was pushed, before the build has ended."""
+        if self.rebuilds:
+            return None  # it could be the old one
+        return await readback.pushed(self._registry, self.build.request.image)
+
     async def _outcome(self, end: Ended) -> str:
         """The digest of what a build made that has ended.
 
@@ -300,7 +323,7 @@ class Execution:
         image, limit = self.build.request.image, self._patience.confirm
         if end.error is None:
             return await readback.confirmed(self._registry, image, self._clock, limit)
-        if end.error.reason is not Reason.EXECUTOR_LOST:
+        if end.error.reason is not Reason.EXECUTOR_LOST or self.rebuilds:
             raise end.error
         # nobody saw its end: whoever removed it may have done so because it was built
         self.build.observe(Gap(_LOST), self._clock.now())

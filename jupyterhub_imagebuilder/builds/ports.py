@@ -71,6 +71,22 @@ class Registry(Protocol):
         :raises RegistryDenied: our credentials are refused.
         """
 
+    async def prepare(self, image: ImageName) -> None:
+        """Make sure that the image can be pushed, as far as that is ours; before each build.
+
+        Some registries want a repository to be there before the first push.
+
+        :raises RegistryUnavailable: no answer.
+        :raises RegistryDenied: our credentials do not allow it.
+        """
+
+    async def remove(self, image: ImageName) -> None:
+        """Delete the image's tag, and no other; gone already is fine.
+
+        :raises RegistryUnavailable: no answer: the tag is there, or not.
+        :raises RegistryDenied: it cannot be deleted; the tag is still there.
+        """
+
     async def check(self) -> None:
         """Return when the registry answers; raise as :meth:`digest` does."""
 
@@ -203,6 +219,18 @@ class Store(Protocol):
         """Builds that ended with this image, newest first, a hundred at most.
 
         :param image: registry and repository, without tag and digest.
+        """
+
+    async def built(self, repository: str, limit: int) -> list[Kept]:
+        """The newest builds of a repository that made an image, newest first; not what was found.
+
+        :param repository: its canonical URL.
+        """
+
+    async def forget(self, build_id: str) -> None:
+        """Remove a build that is over, with all that was said; gone already is fine.
+
+        Of one whose end was not kept everything stays.  Waits until it is done.
         """
 
     async def page(self, build_id: str, number: int) -> Page | None:

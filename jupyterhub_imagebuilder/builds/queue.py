@@ -2,17 +2,19 @@
 
 A user's first build waits for one build of each other user at most, however many those have asked
 for.  Within a user's own, the order is that of asking.  Joining a build and finding an image never
-come here.  State only: nothing is awaited but a turn, and nobody's clock is read.
+come here.  State only: nothing is awaited but a turn.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from jupyterhub_imagebuilder.builds.model import BuildRequest, OwnerKind
+from jupyterhub_imagebuilder.builds.pace import Pace, in_words
 from jupyterhub_imagebuilder.errors import QuotaExceeded
 
 #: Positions beyond this are told rounded: who is far behind does not need every step.
@@ -29,6 +31,17 @@ class QueueLimits:
     waiting: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of the limits is used; of an owner's and a repository's, where they are named."""
+
+    running: int
+    waiting: int
+    user_running: int
+    user_waiting: int
+    repository_running: int | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Place:
     """One build's place: waiting, then running, until it is given back."""
@@ -41,10 +54,14 @@ class Place:
 
 
 class BuildQueue:
-    """Hands out turns."""
+    """Hands out turns.
 
-    def __init__(self, limits: QueueLimits) -> None:
+    :param now: seconds, for telling how soon there is room.
+    """
+
+    def __init__(self, limits: QueueLimits, now: Callable[[], float] = time.time) -> None:
         self._limits = limits
+        self._pace = Pace(now)
         self._running: set[Place] = set()
         # by owner, the one who has waited longest for a turn of theirs first
         self._waiting: dict[tuple[OwnerKind, str], deque[Place]] = {}
@@ -53,6 +70,20 @@ class BuildQueue:
         """How many builds wait for their turn."""
         return sum(map(len, self._waiting.values()))
 
+    def usage(self, owner: tuple[OwnerKind, str], repository: str | None = None) -> Usage:
+        """What is used now.
+
+        :param repository: canonical URL of the one whose builds are counted, too.
+        """
+        of_repository = sum(place.repository == repository for place in self._running)
+        return Usage(
+            running=len(self._running),
+            waiting=len(self),
+            user_running=sum(place.owner == owner for place in self._running),
+            user_waiting=len(self._waiting.get(owner, ())),
+            repository_running=None if repository is None else of_repository,
+        )
+
     def check_room(self) -> None:
         """Return if another build may wait.
 
@@ -60,8 +91,13 @@ class BuildQueue:
         """
         waiting = len(self)
         if self._limits.waiting and waiting >= self._limits.waiting:
+            seconds = self._pace.seconds()
+            when = (
+                f"in about {in_words(seconds)}" if seconds else "when one of those that run is over"
+            )
             raise QuotaExceeded(
-                f"{waiting} builds are waiting already; please try again in a few minutes."
+                f"{waiting} builds are waiting already; there is room for one more {when}.",
+                retry_after=seconds,
             )
 
     def enter(self, request: BuildRequest, tell: Callable[[str], object]) -> Place:
@@ -85,7 +121,9 @@ class BuildQueue:
 
     def leave(self, place: Place) -> None:
         """Give a place back, running or waiting; again is fine."""
-        self._running.discard(place)
+        if place in self._running:
+            self._running.discard(place)
+            self._pace.ended()
         queue = self._waiting.get(place.owner)
         if queue is not None and place in queue:
             queue.remove(place)
@@ -101,6 +139,7 @@ class BuildQueue:
                 self._waiting[place.owner] = queue  # at the end: the others come first now
             self._running.add(place)
             place.turn.set()
+        self._pace.waiting(len(self))
         self._tell()
 
     def _next(self) -> Place | None:

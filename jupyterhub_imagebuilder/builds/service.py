@@ -13,18 +13,20 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jupyterhub_imagebuilder.builds import naming
+from jupyterhub_imagebuilder.builds import naming, outlook
 from jupyterhub_imagebuilder.builds.adoption import Adoption
 from jupyterhub_imagebuilder.builds.build import Audience, Build
 from jupyterhub_imagebuilder.builds.catalog import Catalog
 from jupyterhub_imagebuilder.builds.execution import Patience
 from jupyterhub_imagebuilder.builds.executions import Executions
+from jupyterhub_imagebuilder.builds.ids import is_rebuild, new_id
 from jupyterhub_imagebuilder.builds.model import (
     BuildRequest,
     Owner,
     RepoSpec,
     ResolvedRef,
 )
+from jupyterhub_imagebuilder.builds.outlook import Limits, Outlook
 from jupyterhub_imagebuilder.builds.parse import parse, provider_of
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.ports import (
@@ -38,6 +40,7 @@ from jupyterhub_imagebuilder.builds.ports import (
     Unobserved,
 )
 from jupyterhub_imagebuilder.builds.queue import BuildQueue, QueueLimits
+from jupyterhub_imagebuilder.builds.refusals import BuildUnderWay
 from jupyterhub_imagebuilder.errors import (
     AccessDenied,
     BuildNotFound,
@@ -97,7 +100,7 @@ class BuildService:
         self._audience = Audience(self._observer, store, author)
         self._unobserved = Audience(Unobserved(), store, author)
         self._catalog = Catalog(self._audience, settings.history)
-        self._queue = BuildQueue(settings.limits)
+        self._queue = BuildQueue(settings.limits, clock.now)
         self._executions = Executions(
             executor=executor,
             registry=registry,
@@ -109,7 +112,13 @@ class BuildService:
             linger=settings.linger,
         )
         self._adoption = Adoption(executor, self._executions, self._catalog, self._audience)
+        self._store = store
         self._stopping = False
+
+    @property
+    def providers(self) -> Sequence[RepoProvider]:
+        """Those that there are."""
+        return self._providers
 
     @property
     def queued(self) -> int:
@@ -154,6 +163,38 @@ class BuildService:
         """The same for a spec in BinderHub's form."""
         return await self.request(f"build:{provider}/{spec}", owner)
 
+    async def look(self, text: str, owner: Owner, commit: str | None = None) -> Outlook:
+        """What :meth:`request` would do; nothing is begun, joined or kept.
+
+        :raises ImageBuilderError: it would be refused, or it cannot be told.
+        """
+        spec = parse(text, self._providers)
+        self._policy.check(spec)
+        resolved = await self._resolve(spec, commit)
+        request = self._new_request(resolved, owner)
+        digest, seconds = await asyncio.gather(
+            self._registry.digest(request.image),
+            outlook.expected(self._store, resolved.spec.repository),
+        )
+        execution = self._executions.of(request.key)
+        return Outlook(
+            resolved=resolved,
+            image=request.image,
+            digest=digest,
+            under_way=execution is not None,
+            build=outlook.visible(execution.build if execution else None, owner),
+            seconds=seconds,
+            limits=self.limits(owner, spec.repository),
+        )
+
+    def limits(self, owner: Owner, repository: str | None = None) -> Limits:
+        """Which limits are in force for an owner, and how much of them is used.
+
+        :param repository: canonical URL of one whose builds are counted, too.
+        """
+        used = self._queue.usage((owner.kind, owner.name), repository)
+        return Limits(self._settings.limits, used, self._settings.patience.queue)
+
     async def get(self, build_id: str, viewer: Owner) -> Build:
         """The build of that id.
 
@@ -181,18 +222,50 @@ class BuildService:
         :raises BuildNotFound: there is none that the viewer may see.
         :raises AccessDenied: somebody else asked for it first.
         """
-        build = await self.get(build_id, viewer)
-        asked = build.request.owner
-        if not viewer.admin and (viewer.kind, viewer.name) != (asked.kind, asked.name):
-            raise AccessDenied(
-                "Only the one who asked for this build first, or an admin, may stop it."
-            )
+        build = await self._own(build_id, viewer, "stop it")
         execution = self._executions.of(build.request.key)
         if execution is not None and execution.build is build:
             execution.stop(viewer.name)
             await execution.ended.wait()
             await self._kept(build)
         return build
+
+    async def rebuild(self, build_id: str, viewer: Owner) -> Build:
+        """Build the commit of an earlier build again, although its image may be there.
+
+        The image's tag moves when that has succeeded; what runs has the old image, by its digest.
+
+        :returns: the build that does it, or the one of that commit that is under way already.
+        :raises BuildNotFound: there is none that the viewer may see.
+        :raises AccessDenied: somebody else asked for it first.
+        :raises ImageBuilderError: it may not be built any more, or not now.
+        """
+        earlier = await self._own(build_id, viewer, "have it built again")
+        try:
+            self._policy.check(earlier.request.spec)
+            request = self._new_request(earlier.request.resolved, viewer, rebuild=True)
+            await self._settled(request.key)
+            if (build := await self._joined(request)) is not None:
+                await self._kept(build)
+                return build
+            return await self._begun(request)
+        except ImageBuilderError as error:
+            self._observer.requested(RequestOutcome.REFUSED, error.reason)
+            raise
+
+    async def forget(self, build_id: str, viewer: Owner) -> None:
+        """Remove a build that is over from everybody's history; its image stays.
+
+        :raises BuildNotFound: there is none that the viewer may see.
+        :raises AccessDenied: somebody else asked for it first.
+        :raises BuildUnderWay: it is not over.
+        :raises StoreUnavailable: it cannot be removed now.
+        """
+        build = await self._own(build_id, viewer, "delete it")
+        if not build.over:
+            raise BuildUnderWay("This build is still under way; cancel it before you delete it.")
+        await self._settled(build.request.key)
+        await self._catalog.forget(build)
 
     async def vouch(self, image: str, viewer: Owner) -> str:
         """The image name again, if a finished build that the viewer may see made it.
@@ -207,21 +280,41 @@ class BuildService:
             )
         return image
 
+    async def _own(self, build_id: str, viewer: Owner, verb: str) -> Build:
+        """A build with which the viewer may do more than look."""
+        build = await self.get(build_id, viewer)
+        asked = build.request.owner
+        if not viewer.admin and (viewer.kind, viewer.name) != (asked.kind, asked.name):
+            raise AccessDenied(
+                f"Only the one who asked for this build first, or an admin, may {verb}."
+            )
+        return build
+
+    async def _settled(self, key: str) -> None:
+        """Wait until a build that is over has left nothing to do."""
+        while (execution := self._executions.of(key)) is not None and execution.build.over:
+            await execution.ended.wait()
+
     async def _request(self, spec: RepoSpec, owner: Owner, commit: str | None) -> Build:
         self._policy.check(spec)
         request = self._new_request(await self._resolve(spec, commit), owner)
-        if (build := await self._joined(request)) is not None:
+        # while an image is built again, the one that is there does for everybody else
+        if (build := await self._joined(request, rebuilds=False)) is not None:
             await self._kept(build)
             return build
         digest = await self._registry.digest(request.image)
         # another request may have come as far as this one while the registry was asked; where
         # there is nothing to join, nothing is awaited from here to begin
-        if (build := await self._joined(request)) is not None:
+        if (build := await self._joined(request, rebuilds=digest is None)) is not None:
             await self._kept(build)
             return build
         if digest is not None:
             self._observer.requested(RequestOutcome.FOUND)
             return self._found(request, digest)
+        return await self._begun(request)
+
+    async def _begun(self, request: BuildRequest) -> Build:
+        """A new build, where there is none to join; nothing is awaited before it has begun."""
         self._queue.check_room()
         self._observer.requested(RequestOutcome.STARTED)
         build = Build(request, self._audience)
@@ -243,17 +336,26 @@ class BuildService:
             keeping.cancel()
 
     async def _resolve(self, spec: RepoSpec, commit: str | None) -> ResolvedRef:
+        provider = provider_of(spec.provider, self._providers)
         if commit is None:
-            return await provider_of(spec.provider, self._providers).resolve(spec)
-        if not _FULL_COMMIT.fullmatch(commit):
-            raise SpecInvalid("The commit has to be a full commit id of 40 hexadecimal digits.")
+            return await provider.resolve(spec)
+        # an archive's ids have a form of their own
+        form: re.Pattern[str] = getattr(provider, "commit_form", _FULL_COMMIT)
+        if not form.fullmatch(commit):
+            raise SpecInvalid(
+                "The commit has to be a full commit id of 40 hexadecimal digits."
+                if form is _FULL_COMMIT
+                else "The commit is no id of a version at this repository's host."
+            )
         return ResolvedRef(spec, commit)
 
-    def _new_request(self, resolved: ResolvedRef, owner: Owner) -> BuildRequest:
+    def _new_request(
+        self, resolved: ResolvedRef, owner: Owner, *, rebuild: bool = False
+    ) -> BuildRequest:
         s = self._settings
         key = naming.build_key(resolved, s.settings, s.platform)
         return BuildRequest(
-            id=uuid.uuid4().hex,
+            id=new_id(rebuild=rebuild),
             key=key,
             name=naming.build_name(resolved, key),
             resolved=resolved,
@@ -262,12 +364,15 @@ class BuildService:
             created=self._clock.now(),
         )
 
-    async def _joined(self, request: BuildRequest) -> Build | None:
+    async def _joined(self, request: BuildRequest, *, rebuilds: bool = True) -> Build | None:
         """The build under way for that key; one that is being stopped is waited for.
 
+        :param rebuilds: take one as well that makes the image again.
         :raises ServiceUnavailable: this process stops, and begins nothing any more.
         """
         while (execution := self._executions.of(request.key)) is not None and not self._stopping:
+            if not rebuilds and is_rebuild(execution.build.id):
+                return None
             if not execution.stopping:
                 execution.build.join(request.owner)
                 self._observer.requested(RequestOutcome.JOINED)

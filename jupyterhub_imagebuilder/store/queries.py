@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from jupyterhub_imagebuilder.builds.events import Event, LogLine
 from jupyterhub_imagebuilder.builds.model import Owner, OwnerKind
+from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.record import Kept, Page
 from jupyterhub_imagebuilder.store import codec
 from jupyterhub_imagebuilder.store.tables import build, owner, page
@@ -49,6 +50,21 @@ def made(connection: sa.Connection, image: str, digest: str) -> list[Kept]:
         .where(build.c.image_name == codec.clean(image), build.c.digest == codec.clean(digest))
         .order_by(build.c.created.desc())
         .limit(_MADE)
+    )
+    return kept(connection, connection.execute(question).all())
+
+
+def built(connection: sa.Connection, repository: str, limit: int) -> list[Kept]:
+    """The newest builds of a repository that made an image."""
+    question = (
+        sa.select(build)
+        .where(
+            build.c.repository == codec.clean(repository),
+            build.c.phase == Phase.BUILT.value,
+            build.c.is_cached == sa.false(),
+        )
+        .order_by(build.c.created.desc(), build.c.id.desc())
+        .limit(limit)
     )
     return kept(connection, connection.execute(question).all())
 

@@ -103,6 +103,15 @@ class SqlStore:
         """See the port."""
         return await self._read(lambda c: queries.made(c, image, digest), _as_it_is)
 
+    async def built(self, repository: str, limit: int) -> list[Kept]:
+        """See the port."""
+        return await self._read(lambda c: queries.built(c, repository, limit), _as_it_is)
+
+    async def forget(self, build_id: str) -> None:
+        """See the port."""
+        # behind everything that was written of it
+        await self._writer.inbox.put(Work(lambda c: writes.forget(c, build_id)))
+
     async def page(self, build_id: str, number: int) -> Page | None:
         """See the port."""
         return await self._read(

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from jupyterhub_imagebuilder.builds.events import Event
 from jupyterhub_imagebuilder.builds.record import Page
 from jupyterhub_imagebuilder.store import codec
-from jupyterhub_imagebuilder.store.tables import build, owner, page
-from jupyterhub_imagebuilder.store.writes import ROW_SIZE, page_columns
+from jupyterhub_imagebuilder.store.tables import build, page
+from jupyterhub_imagebuilder.store.writes import ROW_SIZE, page_columns, remove
 
 #: Builds that are removed in one transaction, and rows that are packed.
 _PRUNED = 50
@@ -75,10 +75,7 @@ def prune(connection: sa.Connection, before: float | None, builds: int) -> bool:
     locked = connection.execute(
         sa.select(build.c.id).where(build.c.id.in_(ids)).order_by(build.c.id).with_for_update()
     )
-    gone = list(locked.scalars())
-    connection.execute(page.delete().where(page.c.build_id.in_(gone)))
-    connection.execute(owner.delete().where(owner.c.build_id.in_(gone)))
-    connection.execute(build.delete().where(build.c.id.in_(gone)))
+    remove(connection, list(locked.scalars()))
     return True
 
 

@@ -62,6 +62,19 @@ def unfinished(connection: sa.Connection, author: str) -> list[Kept]:
     return queries.kept(connection, taken)
 
 
+def forget(connection: sa.Connection, build_id: str) -> None:
+    """Remove a build that is over."""
+    over = sa.select(build.c.id).where(build.c.id == codec.clean(build_id), build.c.is_over)
+    remove(connection, list(connection.execute(over.with_for_update()).scalars()))
+
+
+def remove(connection: sa.Connection, ids: Sequence[str]) -> None:
+    """Remove builds, whose rows are locked, with their owners and pages."""
+    connection.execute(page.delete().where(page.c.build_id.in_(ids)))
+    connection.execute(owner.delete().where(owner.c.build_id.in_(ids)))
+    connection.execute(build.delete().where(build.c.id.in_(ids)))
+
+
 def _lock(connection: sa.Connection, ids: Iterable[str]) -> dict[str, Draft]:
     drafts = {}
     for chunk in _chunks(sorted(ids)):

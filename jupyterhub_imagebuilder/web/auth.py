@@ -12,10 +12,10 @@ import hmac
 import json
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from jupyterhub_imagebuilder.builds.model import Owner, OwnerKind
 from jupyterhub_imagebuilder.errors import (
@@ -61,16 +61,21 @@ class TokenFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[int, int] | None = None
-        self._tokens: Mapping[str, str] = {}
+        self._seen: _Stamp | None = None
+        self._names: Sequence[tuple[bytes, str]] = ()  # with the digests of their tokens
+        self._reading = asyncio.Lock()
 
-    def name_of(self, token: str) -> str | None:
-        """Whose token it is.
+    async def name_of(self, token: str) -> str | None:
+        """Whose token it is; the loop waits for no more than the file's time.
 
         :raises ServiceUnavailable: the file cannot be used; the message says why.
         """
-        self.refresh()
-        names = [name for name, known in self._tokens.items() if same(known, token)]
+        if self._changed() is not None:
+            async with self._reading:
+                await asyncio.to_thread(self.refresh)
+        given = _digest(token)
+        # all of them, so that the time does not tell which one it was
+        names = [name for known, name in self._names if hmac.compare_digest(known, given)]
         return names[0] if names else None
 
     def refresh(self) -> None:
@@ -78,23 +83,44 @@ class TokenFile:
 
         :raises ServiceUnavailable: it cannot be used; the message says why.
         """
+        stamp = self._changed()
+        if stamp is None:
+            return
+        self._seen = None
+        # a mounted Secret is readable by its group; nobody else may see it or change it
+        if stamp.mode & 0o027:
+            raise ServiceUnavailable(
+                f"The API tokens file {self._path} is open to others; set its mode to 0600."
+            )
+        try:
+            tokens = _tokens(self._path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise self._unusable(error) from error
+        self._names = [(_digest(token), name) for name, token in tokens.items()]
+        self._seen = stamp
+
+    def _changed(self) -> _Stamp | None:
+        """What the file is now, None where that was read already."""
         try:
             found = self._path.stat()
-            changed = (found.st_mtime_ns, found.st_ino)
-            if changed == self._seen:
-                return
+        except OSError as error:
             self._seen = None
-            # a mounted Secret is readable by its group; nobody else may see it or change it
-            if stat.S_IMODE(found.st_mode) & 0o027:
-                raise ServiceUnavailable(
-                    f"The API tokens file {self._path} is open to others; set its mode to 0600."
-                )
-            self._tokens = _tokens(self._path.read_bytes())
-            self._seen = changed
-        except (OSError, ValueError) as error:
-            raise ServiceUnavailable(
-                f"The API tokens file {self._path} cannot be used: {_why(error)}."
-            ) from error
+            raise self._unusable(error) from error
+        stamp = _Stamp(found.st_mtime_ns, found.st_ino, stat.S_IMODE(found.st_mode))
+        return None if stamp == self._seen else stamp
+
+    def _unusable(self, error: OSError | ValueError) -> ServiceUnavailable:
+        return ServiceUnavailable(
+            f"The API tokens file {self._path} cannot be used: {_why(error)}."
+        )
+
+
+class _Stamp(NamedTuple):
+    """By what a file is known to be the one that was read."""
+
+    changed: int  # nanoseconds
+    inode: int
+    mode: int
 
 
 class Authenticator:
@@ -142,7 +168,7 @@ class Authenticator:
         broken: ImageBuilderError | None = None
         if self._tokens is not None:
             try:
-                name = await asyncio.to_thread(self._tokens.name_of, token)
+                name = await self._tokens.name_of(token)
             except ServiceUnavailable as error:
                 broken = error
             else:
@@ -171,8 +197,12 @@ def token_in(authorization: str | None) -> str:
 
 def same(known: str, given: str) -> bool:
     """Whether two secrets are the same, in a time that tells nothing about them."""
-    digests = (hashlib.sha256(secret.encode()).digest() for secret in (known, given))
-    return hmac.compare_digest(*digests)
+    return hmac.compare_digest(_digest(known), _digest(given))
+
+
+def _digest(secret: str) -> bytes:
+    """Of the same length for all secrets, so that comparing does not tell theirs."""
+    return hashlib.sha256(secret.encode()).digest()
 
 
 def owner_named(document: Any, principal: Principal) -> Owner:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from jupyterhub_imagebuilder.errors import (
     ServiceUnavailable,
     SpecInvalid,
 )
+from jupyterhub_imagebuilder.web.cors import CrossOrigin
 
 if TYPE_CHECKING:
     from jupyterhub_imagebuilder.builds.service import BuildService
@@ -49,6 +51,7 @@ class Backend:
     metrics: Callable[[], bytes] = bytes  #: the text that ``/metrics`` answers with
     authenticate_metrics: bool = True  #: whether that needs a token
     token_in_url: bool = True  #: whether ``GET /build`` takes a token from the query
+    cors: CrossOrigin = field(default_factory=CrossOrigin)  #: which pages may use the API
     builds: BuildService | None = None  #: None until the domain has started
     obstacle: str = "The image builder is starting; try again in a moment."  #: why it is None
 
@@ -77,6 +80,10 @@ class Handler(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         self.set_header("Referrer-Policy", "no-referrer")
+        # tornado comes here before initialize()
+        cors: CrossOrigin = self.settings["cors"]
+        for name, value in cors.headers(self.request.headers.get("Origin")).items():
+            self.set_header(name, value)
 
     def check_xsrf_cookie(self) -> None:
         """Nothing to check: no cookie is ever read."""
@@ -85,9 +92,22 @@ class Handler(RequestHandler):
         """Nothing here may be cached, so nothing is compared."""
 
     def prepare(self) -> None:
-        """Refuse bodies that nobody needs."""
+        """Answer a browser that asks on behalf of a page; refuse bodies that nobody needs."""
+        if self.request.method == "OPTIONS":
+            self._answer_preflight()
+            return
         if len(self.request.body or b"") > BODY_LIMIT:
             raise HTTPError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+    def _answer_preflight(self) -> None:
+        """Finish, unless no other origin may use the API: then it is a method of nobody."""
+        headers = self.backend.cors.preflight(self.request.headers.get("Origin"))
+        if headers:
+            for name, value in headers.items():
+                self.set_header(name, value)
+            self.set_status(HTTPStatus.NO_CONTENT)
+            self.clear_header("Content-Type")
+            self.finish()
 
     async def principal(self) -> Principal:
         """Who sent the request; raises as :meth:`Authenticator.principal` does."""
@@ -133,7 +153,9 @@ class Handler(RequestHandler):
             message = "The image builder made a mistake; its log says more."
         if isinstance(error, AuthenticationRequired):
             self.set_header("WWW-Authenticate", "Bearer")
-        if isinstance(error, ServiceUnavailable):
+        if isinstance(error, ImageBuilderError) and error.retry_after is not None:
+            self.set_header("Retry-After", str(math.ceil(error.retry_after)))
+        elif isinstance(error, ServiceUnavailable):
             self.set_header("Retry-After", "1")
         self.answer({"reason": reason, "message": message}, status_code)
 

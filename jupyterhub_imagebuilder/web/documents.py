@@ -7,6 +7,7 @@ from typing import Any
 
 from jupyterhub_imagebuilder.builds.build import Build
 from jupyterhub_imagebuilder.builds.events import Event, Gap, LogLine
+from jupyterhub_imagebuilder.builds.outlook import Limits, Outlook
 from jupyterhub_imagebuilder.health import Report
 
 
@@ -29,6 +30,41 @@ def build_document(build: Build) -> dict[str, Any]:
         "created": _time(build.created),
         "phases": {phase.value: _time(when) for phase, when in build.entered.items()},
         "finished": _time(build.finished),
+    }
+
+
+def outlook_document(outlook: Outlook) -> dict[str, Any]:
+    """What a request would lead to."""
+    spec, image, digest = outlook.resolved.spec, outlook.image, outlook.digest
+    return {
+        "provider": spec.provider,
+        "spec": spec.spec,
+        "repository": spec.repository,
+        "ref": spec.ref,
+        "commit": outlook.resolved.commit,
+        "title": outlook.resolved.title,
+        "date": _time(outlook.resolved.date),
+        "image": image.at(digest) if digest else str(image),
+        "digest": digest,
+        "cached": digest is not None,
+        "why": outlook.why,
+        "under_way": outlook.under_way,
+        "build": outlook.build.id if outlook.build else None,
+        "expected_seconds": outlook.seconds,
+        "limits": limits_document(outlook.limits),
+    }
+
+
+def limits_document(limits: Limits) -> dict[str, Any]:
+    """What may be, and what is; a limit that is not set is null."""
+    allowed, used = limits.allowed, limits.used
+    return {
+        "running": _limit(allowed.running, used.running),
+        "waiting": _limit(allowed.waiting, used.waiting),
+        "user": _limit(allowed.per_user, used.user_running),
+        "repository": _limit(allowed.per_repository, used.repository_running),
+        "user_waiting": used.user_waiting,
+        "queue_seconds": limits.queue,
     }
 
 
@@ -60,6 +96,10 @@ def health_document(report: Report) -> dict[str, Any]:
         for check in report.checks
     ]
     return {"ok": report.ok, "checks": checks}
+
+
+def _limit(limit: int, used: int | None) -> dict[str, int | None]:
+    return {"limit": limit or None, "used": used}
 
 
 def _time(seconds: float | None) -> str | None:

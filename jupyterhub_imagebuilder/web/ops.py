@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from jupyterhub_imagebuilder import wire
 from jupyterhub_imagebuilder.builds.model import OwnerKind
 from jupyterhub_imagebuilder.errors import AccessDenied
 from jupyterhub_imagebuilder.metrics import CONTENT_TYPE
@@ -28,7 +29,7 @@ class VersionsHandler(Handler):
 
     async def get(self) -> None:
         """Name the versions of the service and of the image that builds."""
-        self.answer(self.backend.versions())
+        self.answer(wire.versions_to_binderhub(self.backend.versions()))
 
     head = get
 

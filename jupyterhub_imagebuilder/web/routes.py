@@ -7,17 +7,23 @@ import re
 
 from tornado.web import Application, RequestHandler
 
-from jupyterhub_imagebuilder.web import api, build, ops
+from jupyterhub_imagebuilder.web import api, build, logs, openapi, ops, resolve
 from jupyterhub_imagebuilder.web.base import Backend, Handler, NotFound
 
 log = logging.getLogger(__name__)
 
 ROUTES: tuple[tuple[str, type[Handler]], ...] = (
-    (r"build(?:/(.*))?", build.BuildHandler),
+    (r"build(?:/.*)?", build.BuildHandler),
     (r"api/builds", api.BuildsHandler),
     (r"api/builds/([^/]+)", api.BuildHandler),
     (r"api/builds/([^/]+)/events", api.EventsHandler),
     (r"api/builds/([^/]+)/cancel", api.CancelHandler),
+    (r"api/builds/([^/]+)/log", logs.LogHandler),
+    (r"api/builds/([^/]+)/rebuild", api.RebuildHandler),
+    (r"api/resolve", resolve.ResolveHandler),
+    (r"api/providers", resolve.ProvidersHandler),
+    (r"api/limits", resolve.LimitsHandler),
+    (r"api/openapi\.json", openapi.OpenAPIHandler),
     (r"api/images", api.ImagesHandler),
     (r"health", ops.HealthHandler),
     (r"metrics", ops.MetricsHandler),
@@ -45,6 +51,7 @@ def application(backend: Backend, prefix: str) -> Application:
         default_handler_args=arguments,
         log_function=log_request,
         prefix=prefix,
+        cors=backend.cors,
     )
 
 

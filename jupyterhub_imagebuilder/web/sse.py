@@ -84,10 +84,14 @@ class EventStream:
 
     The first frame goes out at once; what comes while bytes are on their way, or within one turn
     of the loop, goes out together.
+
+    :param farewell: sent as the last frame where the service stops before the others end.
     """
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, farewell: Frame | None = None) -> None:
         self._send = send
+        self._farewell = farewell
+        self._reader: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
         self._busy = False  # a write is on its way, or about to begin
@@ -98,9 +102,17 @@ class EventStream:
         self._over: asyncio.Future[None] = self._loop.create_future()
 
     def close(self) -> None:
-        """End the stream: the viewer is gone, or the service stops."""
+        """End the stream: the viewer is gone, or need not be told anything."""
         if not self._over.done():
             self._over.set_result(None)
+
+    def stop(self) -> None:
+        """End the stream with its farewell: the service stops."""
+        if self._farewell is None:
+            self.close()
+        elif self._reader is not None and not (self._read_all or self._reader.cancelling()):
+            self._reader.cancel()
+            self._put(self._farewell.encode())
 
     def beat(self) -> None:
         """Send a comment if nothing was sent since the last beat."""
@@ -114,6 +126,7 @@ class EventStream:
         :raises Exception: what the generator raised, after the frames before it were sent.
         """
         reader = asyncio.create_task(self._read(frames), name="event stream reader")
+        self._reader = reader
         try:
             # closing has to end the wait for a write, which tornado never ends by itself when
             # the viewer has gone away
@@ -197,11 +210,14 @@ class Streams:
         self._open: set[EventStream] = set()
         self._stopped = False
 
-    def open(self, send: Send) -> EventStream:
-        """A new stream; :meth:`forget` it at its end."""
-        stream = EventStream(send)
+    def open(self, send: Send, farewell: Frame | None = None) -> EventStream:
+        """A new stream; :meth:`forget` it at its end.
+
+        :param farewell: see :class:`EventStream`.
+        """
+        stream = EventStream(send, farewell)
         self._open.add(stream)
-        if self._stopped:
+        if self._stopped and farewell is None:
             stream.close()
         return stream
 
@@ -220,7 +236,11 @@ class Streams:
                 stream.beat()
 
     def stop(self) -> None:
-        """End all streams, and those that are still to come."""
+        """End all streams, and those that are still to come.
+
+        One that has a farewell and begins later is not cut off: it says by itself, and at once,
+        that nothing can be done any more.
+        """
         self._stopped = True
         for stream in tuple(self._open):
-            stream.close()
+            stream.stop()

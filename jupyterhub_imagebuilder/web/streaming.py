@@ -14,11 +14,16 @@ class StreamingHandler(Handler):
 
     _stream: EventStream | None = None
 
-    async def stream(self, frames: AsyncGenerator[Frame, None]) -> None:
-        """Answer with these frames; returns when they end or the client is gone."""
+    async def stream(
+        self, frames: AsyncGenerator[Frame, None], farewell: Frame | None = None
+    ) -> None:
+        """Answer with these frames; returns when they end or the client is gone.
+
+        :param farewell: the last frame where the service stops before they end.
+        """
         for name, value in HEADERS.items():
             self.set_header(name, value)
-        self._stream = self.backend.streams.open(self._send)
+        self._stream = self.backend.streams.open(self._send, farewell)
         try:
             await self._stream.run(frames)
         finally:

@@ -80,6 +80,25 @@ class MemoryStore:
         found.sort(key=lambda record: record.request.created, reverse=True)
         return [self._kept(record.request.id) for record in found[:100]]
 
+    async def built(self, repository: str, limit: int) -> list[Kept]:
+        self._fail()
+        found = [
+            record
+            for record in self.records.values()
+            if record.request.spec.repository == repository
+            and record.phase is Phase.BUILT
+            and not record.cached
+        ]
+        found.sort(key=lambda record: record.request.created, reverse=True)
+        return [self._kept(record.request.id) for record in found[:limit]]
+
+    async def forget(self, build_id: str) -> None:
+        self._fail()
+        record = self.records.get(build_id)
+        if record is not None and record.phase.terminal:
+            del self.records[build_id]
+            self.pages.pop(build_id, None)
+
     async def page(self, build_id: str, number: int) -> Page | None:
         self._fail()
         for page in self.pages.get(build_id, []):

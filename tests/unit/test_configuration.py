@@ -12,6 +12,7 @@ from jupyterhub_imagebuilder.configuration import (
     imported_executor,
     load,
 )
+from jupyterhub_imagebuilder.providers.zenodo import ZenodoProvider
 
 
 class Base(Configurable):
@@ -111,12 +112,18 @@ def test_options_that_belong_to_something(good):
             "here it is c.KubernetesExecutor.engine_socket_dir.",
         ),
         (config(BinderHub={"auth_enabled": True}), "nothing has to be set for it here"),
-        (config(BinderHub={"cors_allow_origin": "*"}), "has no counterpart here"),
+        (
+            config(BinderHub={"cors_allow_origin": "*"}),
+            "here it is c.CrossOrigin.allowed_origins.",
+        ),
+        (config(BinderHub={"no_such": 1}), "that has no counterpart here; remove it."),
+        (config(ZenodoProvider={"banned_specs": []}), "here it is c.ImageBuilder.banned_specs."),
+        (config(ZenodoProvider={"zzz": 1}), "There is no option c.ZenodoProvider.zzz."),
     ],
 )
 def test_what_cannot_be_meant_is_a_sentence(bad, words):
     with pytest.raises(ConfigurationError) as caught:
-        check(bad, [ImageBuilder, Custom], complete=True)
+        check(bad, [ImageBuilder, Custom, ZenodoProvider], complete=True)
     assert words in caught.value.message
 
 

@@ -64,3 +64,29 @@ def test_a_refusal():
     }
     error = ImageBuilderError("x", Reason.QUOTA)
     assert wire.error_to_binderhub(error)["reason"] == "quota"
+
+
+@pytest.mark.parametrize(
+    ("provider", "spec", "ours"),
+    [
+        ("gh", "org/repo/main", "org/repo/main"),
+        ("gh", "org%2Frepo/main", "org/repo/main"),
+        ("gh", "org%2frepo", "org/repo"),
+        ("gh", "org/repo/feature%2Fx", "org/repo/feature%2Fx"),
+        ("gh", "org/feature%2Fx/main", "org/feature%2Fx/main"),
+        ("gh", "https%3A%2F%2Fx%2Fy/main", "https%3A%2F%2Fx%2Fy/main"),
+        ("git", "org%2Frepo/main", "org%2Frepo/main"),
+        ("gl", "group%2Frepo/main", "group%2Frepo/main"),
+        ("gist", "user%2F0123/HEAD", "user/0123/HEAD"),
+    ],
+)
+def test_a_repository_that_was_escaped_as_a_whole(provider, spec, ours):
+    assert wire.spec_from_binderhub(provider, spec) == ours
+
+
+def test_versions_say_what_answers():
+    assert wire.versions_to_binderhub({"imagebuilder": "1", "builder": "x"}) == {
+        "binderhub": "jupyterhub-imagebuilder 1",
+        "imagebuilder": "1",
+        "builder": "x",
+    }

@@ -352,6 +352,40 @@ async def test_no_more_than_a_hundred_are_found_by_what_they_made(store):
 # -- Taking over ---------------------------------------------------------------------------------
 
 
+async def test_what_made_an_image_is_found_by_its_repository(store):
+    for number in (1, 2, 3, 4):
+        await store.save(built(number, entered=((Phase.BUILDING, 7.0),)))
+    await store.save(failed(5))
+    await store.save(record(6))
+    await store.save(built(7, cached=True))
+    found = await store.built("https://github.com/org/repo", 3)
+    assert [kept.record.request.id for kept in found] == ["build-4", "build-3", "build-2"]
+    assert found[0].record.entered == ((Phase.BUILDING, 7.0),)
+    assert await store.built("https://github.com/org/other", 3) == []
+
+
+async def test_a_build_that_is_over_can_be_forgotten_with_all_that_was_said(store):
+    for number in (1, 2):
+        store.save(record(number))
+        store.append(record(number), page(0, 20))
+        store.save(built(number))
+    await store.forget("build-1")
+    assert await store.get("build-1") is None
+    assert await read(store) == {}
+    ann = Owner("ann")
+    assert [k.record.request.id for k in await store.newest(9, owner=ann)] == ["build-2"]
+    assert list(await read(store, "build-2")) == list(range(20))
+    await store.forget("build-1")
+
+
+async def test_a_build_that_goes_on_is_not_forgotten(store):
+    await store.save(record())
+    await store.append(record(), page(0, 3))
+    await store.forget("build-1")
+    assert (await store.get("build-1")).record == record()
+    assert list(await read(store)) == [0, 1, 2]
+
+
 async def test_unfinished_builds_change_hands_with_what_was_said(store):
     for number in (2, 1):
         await store.save(record(number))

@@ -65,6 +65,9 @@ class Lifeline:
         await self._alive()
         return await self._world.registry.digest(image, fresh=fresh)
 
+    async def prepare(self, image: ImageName) -> None:
+        await self._alive()
+
     async def claim(self, request: BuildRequest) -> Claim:
         await self._alive()
         claim = await self._world.executor.claim(request)

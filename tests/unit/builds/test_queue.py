@@ -97,6 +97,21 @@ def test_the_queue_has_a_limit_with_its_reason():
     assert waiting.queue.check_room() is None
 
 
+def test_a_full_queue_says_how_soon_there_is_room():
+    now = [1000.0]
+    queue = BuildQueue(QueueLimits(running=1, waiting=2), lambda: now[0])
+    places = [queue.enter(request(owner=Owner(name)), print) for name in "abc"]
+    with pytest.raises(QuotaExceeded, match="when one of those that run is over") as caught:
+        queue.check_room()
+    assert caught.value.retry_after is None
+    now[0] += 95
+    queue.leave(places[0])
+    queue.enter(request(owner=Owner("d")), print)
+    with pytest.raises(QuotaExceeded, match="room for one more in about 2 minutes") as caught:
+        queue.check_room()
+    assert caught.value.retry_after == 95.0
+
+
 def test_what_runs_already_counts_whatever_the_limit():
     waiting = Waiting(running=1)
     found = [waiting.queue.occupy(request()) for _ in range(3)]

@@ -18,6 +18,7 @@ from jupyterhub_imagebuilder.errors import (
     QuotaExceeded,
     Reason,
     RefNotFound,
+    RegistryDenied,
     RegistryUnavailable,
     SpecForbidden,
     SpecInvalid,
@@ -55,6 +56,24 @@ async def test_the_second_time_nothing_is_built(world):
     assert second.image == first.image
     assert len(world.executor.created) == 1
     assert await service.vouch(first.image, BOB)
+
+
+async def test_the_registry_is_prepared_before_a_build_and_only_then(world):
+    service = world.service()
+    build = await service.request(REPO, ALICE)
+    await end(build)
+    await end(await service.request(REPO, BOB))
+    assert world.registry.prepared == [build.request.image]
+
+
+async def test_a_registry_that_cannot_be_prepared_starts_no_build(world):
+    async def prepare(image):
+        raise RegistryDenied("The repository may not be created.")
+
+    world.registry.prepare = prepare
+    last = await end(await world.service().request(REPO, ALICE))
+    assert (last.phase, last.reason) == (Phase.FAILED, Reason.REGISTRY_DENIED)
+    assert world.executor.created == []
 
 
 async def test_an_image_of_an_earlier_life_is_found(world):

@@ -165,7 +165,7 @@ class SingleFlight(RuleBasedStateMachine):
     @rule(which=INDEX)
     def an_image_is_removed(self, which):
         images = self.images()
-        self.world.registry.remove(images[which % len(images)])
+        self.world.registry.lose(images[which % len(images)])
 
     @rule(down=st.booleans())
     def the_registry_goes_or_comes(self, down):

@@ -19,6 +19,8 @@ from jupyterhub_imagebuilder.builds.model import (
     RepoSpec,
     ResolvedRef,
 )
+from jupyterhub_imagebuilder.builds.outlook import Limits
+from jupyterhub_imagebuilder.builds.queue import QueueLimits, Usage
 from jupyterhub_imagebuilder.errors import BuildFailed, BuildNotFound, ImageUnknown, Reason
 from jupyterhub_imagebuilder.health import Health
 from jupyterhub_imagebuilder.web.auth import Authenticator
@@ -30,6 +32,9 @@ COMMIT = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 DIGEST = "sha256:" + "1" * 64
 PREFIX = "/services/imagebuilder/"
 OWN, ALICE, BOB, ADMIN = "own-token", "alice-token", "bob-token", "admin-token"
+
+
+NO_LIMITS = Limits(QueueLimits(), Usage(0, 0, 0, 0), 3600.0)
 
 
 class FakeClock:
@@ -114,6 +119,8 @@ class FakeBuilds:
         self.error = None
         self.next_build = new_build()
         self.known = {}
+        self.providers = []
+        self.outlook = None
 
     async def request(self, text, owner, commit=None):
         return self._answer((text, owner, commit))
@@ -134,6 +141,27 @@ class FakeBuilds:
             raise self.error
         build.fail(BuildFailed(f"{viewer.name} stopped this build.", Reason.CANCELLED), 1003.0)
         return build
+
+    async def look(self, text, owner, commit=None):
+        self.asked.append(("look", text, owner, commit))
+        if self.error:
+            raise self.error
+        return self.outlook
+
+    def limits(self, owner):
+        self.asked.append(("limits", owner.name))
+        return self.outlook.limits if self.outlook else NO_LIMITS
+
+    async def rebuild(self, build_id, viewer):
+        await self.get(build_id, viewer)
+        return self._answer(("rebuild", build_id, viewer))
+
+    async def forget(self, build_id, viewer):
+        await self.get(build_id, viewer)
+        self.asked.append(("forget", build_id, viewer))
+        if self.error:
+            raise self.error
+        del self.known[build_id]
 
     async def list(self, viewer, limit, before=None):
         self.asked.append(("list", limit, before))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -7,17 +8,21 @@ import pytest
 from jupyterhub_imagebuilder.builds.events import Gap, LogLine
 from jupyterhub_imagebuilder.builds.model import Owner, OwnerKind
 from jupyterhub_imagebuilder.builds.phases import Phase
+from jupyterhub_imagebuilder.builds.refusals import BuildUnderWay
 from jupyterhub_imagebuilder.errors import (
     AccessDenied,
     BuildFailed,
     ProviderUnavailable,
+    QuotaExceeded,
     Reason,
     RefNotFound,
     RegistryUnavailable,
     ServiceUnavailable,
     SpecForbidden,
     SpecInvalid,
+    StoreUnavailable,
 )
+from jupyterhub_imagebuilder.web.logs import Buffer
 from tests.unit.web.support import ADMIN, ALICE, BOB, COMMIT, DIGEST, OWN, new_build, turns, until
 
 REPOSITORY = "https://git.example.org/org/repo@main"
@@ -215,6 +220,129 @@ class TestCancel:
         status, _ = await web.json("POST", "api/builds/b1/cancel", token=token)
         assert status == expected
         assert not web.builds.known["b1"].over
+
+
+class TestRebuild:
+    async def test_it_answers_with_the_new_build(self, web):
+        web.builds.known["old"] = new_build(Owner("alice"), "old")
+        status, build = await web.json("POST", "api/builds/old/rebuild")
+        assert (status, build["id"], build["phase"]) == (202, "b1", "waiting")
+        assert web.builds.asked[-1][:2] == ("rebuild", "old")
+        async with web.request("POST", "api/builds/old/rebuild") as response:
+            assert response.headers["Location"] == "/services/imagebuilder/api/builds/b1"
+
+    @pytest.mark.parametrize(
+        "refusal",
+        [AccessDenied("a"), SpecForbidden("b"), QuotaExceeded("c"), StoreUnavailable("d")],
+    )
+    async def test_refusals(self, web, refusal):
+        web.builds.known["old"] = new_build(Owner("alice"), "old")
+        web.builds.error = refusal
+        status, error = await web.json("POST", "api/builds/old/rebuild")
+        assert (status, error["reason"]) == (refusal.status, refusal.reason.value)
+
+    @pytest.mark.parametrize(("token", "expected"), [(BOB, 404), (None, 401)])
+    async def test_who_may_not(self, web, token, expected):
+        web.builds.known["old"] = new_build(Owner("alice"), "old")
+        assert (await web.json("POST", "api/builds/old/rebuild", token=token))[0] == expected
+
+
+class TestDelete:
+    async def test_it_is_gone_and_nothing_is_said(self, web):
+        web.builds.known["old"] = new_build(Owner("alice"), "old")
+        async with web.request("DELETE", "api/builds/old") as response:
+            assert response.status == 204
+            assert await response.read() == b""
+            assert "Content-Type" not in response.headers
+        assert (await web.json("GET", "api/builds/old"))[0] == 404
+
+    async def test_one_that_is_under_way_is_409(self, web):
+        web.builds.known["old"] = new_build(Owner("alice"), "old")
+        web.builds.error = BuildUnderWay("This build is still under way.")
+        status, error = await web.json("DELETE", "api/builds/old")
+        assert (status, error["reason"]) == (409, "still-building")
+        assert "under way" in error["message"]
+
+    @pytest.mark.parametrize(("token", "expected"), [(BOB, 404), (None, 401)])
+    async def test_who_may_not(self, web, token, expected):
+        web.builds.known["old"] = new_build(Owner("alice"), "old")
+        assert (await web.json("DELETE", "api/builds/old", token=token))[0] == expected
+        assert "old" in web.builds.known
+
+
+class TestLog:
+    @pytest.fixture
+    def build(self, web):
+        build = new_build()
+        web.builds.known[build.id] = build
+        return build
+
+    async def test_lines_gaps_and_why_there_is_no_image(self, web, build):
+        build.observe(LogLine("uid", 0, "Step 1/2", Phase.BUILDING), 1000.0)
+        build.observe(LogLine("uid", 1, "größe \ud800"), 1000.0)
+        build.observe(Gap("3 lines are lost"), 1000.0)
+        build.observe(LogLine("uid", 2, ""), 1000.0)
+        build.fail(BuildFailed("pip failed"), 1001.0)
+        async with web.request("GET", "api/builds/b1/log") as response:
+            assert response.status == 200
+            assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            text = await response.text()
+        assert text == "Step 1/2\ngröße ?\n[3 lines are lost]\n\n[failed: pip failed]\n"
+
+    async def test_what_is_built_says_no_more(self, web, build):
+        build.observe(LogLine("uid", 0, "done"), 1000.0)
+        build.complete(DIGEST, 1001.0)
+        assert await web.text("api/builds/b1/log") == "done\n"
+
+    async def test_one_without_a_line(self, web, build):
+        build.complete(DIGEST, 1001.0)
+        assert await web.text("api/builds/b1/log") == ""
+
+    async def test_what_happens_arrives_when_it_happens(self, web, build):
+        async with web.request("GET", "api/builds/b1/log") as response:
+            build.observe(LogLine("uid", 0, "now"), 1000.0)
+            assert await response.content.readline() == b"now\n"
+            build.observe(LogLine("uid", 1, "then"), 1000.0)
+            assert await response.content.readline() == b"then\n"
+            build.complete(DIGEST, 1001.0)
+            assert await response.content.read() == b""
+
+    async def test_a_long_one_is_never_all_in_memory(self, web, build, monkeypatch):
+        sizes = []
+        take = Buffer.take
+
+        async def measured(buffer):
+            data = await take(buffer)
+            sizes.append(len(data))
+            return data
+
+        monkeypatch.setattr(Buffer, "take", measured)
+        lines = [f"{n} {'x' * 500}" for n in range(4000)]
+        for n, line in enumerate(lines):
+            build.observe(LogLine("uid", n, line), 1000.0)
+        build.complete(DIGEST, 1001.0)
+        assert await web.text("api/builds/b1/log") == "\n".join(lines) + "\n"
+        assert max(sizes) < 70_000
+        assert len(sizes) < 100
+
+    async def test_a_client_that_leaves_leaves_nothing_behind(self, web, build):
+        async with web.request("GET", "api/builds/b1/log") as response:
+            build.observe(LogLine("uid", 0, "now"), 1000.0)
+            await response.content.readline()
+            response.close()
+        await until(lambda: not [t for t in asyncio.all_tasks() if "log as text" in t.get_name()])
+
+    async def test_the_end_of_the_service_ends_it(self, web, build):
+        async with web.request("GET", "api/builds/b1/log") as response:
+            build.observe(LogLine("uid", 0, "now"), 1000.0)
+            await response.content.readline()
+            build.release()
+            assert await response.content.read() == b""
+
+    async def test_a_build_of_somebody_else_is_404_in_json(self, web, build):
+        status, error = await web.json("GET", "api/builds/b1/log", token=BOB)
+        assert (status, error["reason"]) == (404, "build-not-found")
 
 
 class TestEvents:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 
@@ -87,21 +88,21 @@ async def test_a_token_without_the_scope_is_denied(file):
 
 
 class TestTokenFile:
-    def test_it_is_read_again_when_it_changes(self, file):
+    async def test_it_is_read_again_when_it_changes(self, file):
         tokens = TokenFile(file)
-        assert tokens.name_of("file-token") == "ci"
+        assert await tokens.name_of("file-token") == "ci"
         file.write_text('{"ci": "new-token"}')
         os.utime(file, ns=(1, 1))
-        assert tokens.name_of("file-token") is None
-        assert tokens.name_of("new-token") == "ci"
+        assert await tokens.name_of("file-token") is None
+        assert await tokens.name_of("new-token") == "ci"
 
-    def test_it_is_not_read_when_it_has_not_changed(self, file):
+    async def test_it_is_not_read_when_it_has_not_changed(self, file):
         tokens = TokenFile(file)
         tokens.refresh()
         seen = file.stat().st_mtime_ns
         file.write_text("{}")
         os.utime(file, ns=(seen, seen))
-        assert tokens.name_of("file-token") == "ci"
+        assert await tokens.name_of("file-token") == "ci"
 
     @pytest.mark.parametrize("mode", [0o604, 0o602, 0o620, 0o644, 0o666, 0o777])
     def test_one_that_others_can_read_is_refused(self, file, mode):
@@ -110,22 +111,22 @@ class TestTokenFile:
             TokenFile(file).refresh()
 
     @pytest.mark.parametrize("mode", [0o400, 0o440, 0o600, 0o640])
-    def test_a_mounted_secret_is_taken(self, file, mode):
+    async def test_a_mounted_secret_is_taken(self, file, mode):
         file.chmod(mode)
-        assert TokenFile(file).name_of("file-token") == "ci"
+        assert await TokenFile(file).name_of("file-token") == "ci"
 
     @pytest.mark.parametrize(
         "content",
         ['{"ci": "sec-ret"', '["sec-ret"]', '{"ci": 7}', '{"ci": ""}', '{"ci": "sec ret"}', "\xff"],
     )
-    def test_a_broken_one_lets_nobody_in_and_quotes_no_secret(self, file, content):
+    async def test_a_broken_one_lets_nobody_in_and_quotes_no_secret(self, file, content):
         tokens = TokenFile(file)
-        assert tokens.name_of("file-token") == "ci"
+        assert await tokens.name_of("file-token") == "ci"
         file.write_text(content, encoding="latin-1")
         os.utime(file, ns=(1, 1))
         for _ in range(2):
             with pytest.raises(ServiceUnavailable) as caught:
-                tokens.name_of("file-token")
+                await tokens.name_of("file-token")
             assert str(file) in caught.value.message
             assert "ret" not in caught.value.message
 
@@ -138,6 +139,29 @@ class TestTokenFile:
         assert (await auth.principal("Bearer " + ALICE)).owner.name == "alice"
         with pytest.raises(ServiceUnavailable):
             await auth.principal("Bearer unknown")
+
+    async def test_one_that_is_opened_to_others_is_refused_from_then_on(self, file):
+        tokens = TokenFile(file)
+        assert await tokens.name_of("file-token") == "ci"
+        file.chmod(0o644)
+        with pytest.raises(ServiceUnavailable, match="0600"):
+            await tokens.name_of("file-token")
+        file.chmod(0o600)
+        assert await tokens.name_of("file-token") == "ci"
+
+    async def test_one_that_has_not_changed_costs_no_thread(self, file, monkeypatch):
+        tokens = TokenFile(file)
+        asked = []
+        to_thread = asyncio.to_thread
+
+        async def counted(work, *arguments):
+            asked.append(work)
+            return await to_thread(work, *arguments)
+
+        monkeypatch.setattr(asyncio, "to_thread", counted)
+        for _ in range(5):
+            assert await tokens.name_of("file-token") == "ci"
+        assert len(asked) == 1
 
 
 class TestOwnerNamed:

@@ -65,7 +65,8 @@ async def test_a_hub_finds_its_service_without_the_last_slash(web):
 
 @pytest.mark.parametrize("path", ["", "versions"])
 async def test_versions_need_no_token(web, path):
-    assert await web.json("GET", path, token=None) == (200, {"imagebuilder": "1.2.3"})
+    versions = {"binderhub": "jupyterhub-imagebuilder 1.2.3", "imagebuilder": "1.2.3"}
+    assert await web.json("GET", path, token=None) == (200, versions)
 
 
 async def test_health_is_200_when_all_is_well(web):

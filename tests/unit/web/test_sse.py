@@ -200,6 +200,59 @@ async def test_cancelling_is_passed_on_and_ends_the_reader():
         await stream
 
 
+async def test_a_farewell_is_the_last_frame_whatever_waits():
+    viewer = Viewer()
+    viewer.reading.clear()
+
+    async def endless():
+        yield Frame("a")
+        await asyncio.Event().wait()
+        yield Frame("never")
+
+    stream = EventStream(viewer.send, Frame("bye"))
+    task = asyncio.create_task(stream.run(endless()))
+    await turns()
+    stream.stop()
+    stream.stop()
+    await turns()
+    assert not task.done()
+    viewer.reading.set()
+    await task
+    assert b"".join(viewer.sent) == b"data: a\n\ndata: bye\n\n"
+
+
+async def test_frames_that_have_ended_get_no_farewell():
+    viewer = Viewer()
+    viewer.reading.clear()
+
+    async def one():
+        yield Frame("done")
+
+    stream = EventStream(viewer.send, Frame("bye"))
+    task = asyncio.create_task(stream.run(one()))
+    await turns()
+    stream.stop()
+    viewer.reading.set()
+    await task
+    assert b"".join(viewer.sent) == b"data: done\n\n"
+
+
+async def test_a_farewell_to_a_viewer_that_is_gone():
+    async def gone(data):
+        raise ConnectionResetError
+
+    async def endless():
+        await asyncio.Event().wait()
+        yield Frame("never")
+
+    stream = EventStream(gone, Frame("bye"))
+    task = asyncio.create_task(stream.run(endless()))
+    await turns()
+    stream.stop()
+    await task
+    stream.stop()
+
+
 class TestStreams:
     @pytest.fixture
     async def clock(self):
@@ -286,3 +339,13 @@ class TestStreams:
         for stream in (*opened, late):
             streams.forget(stream)
         assert len(streams) == 0
+
+    async def test_who_comes_late_is_told_by_the_frames_themselves(self, streams):
+        async def refusal():
+            yield Frame("the service stops")
+
+        streams.stop()
+        viewer = Viewer()
+        stream = streams.open(viewer.send, Frame("bye"))
+        await asyncio.wait_for(stream.run(refusal()), 1)
+        assert viewer.sent == [b"data: the service stops\n\n"]

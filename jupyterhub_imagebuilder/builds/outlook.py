@@ -1,0 +1,92 @@
+"""What a request would lead to, told without making it."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+from dataclasses import dataclass
+
+from jupyterhub_imagebuilder.builds.build import Build
+from jupyterhub_imagebuilder.builds.model import ImageName, Owner, ResolvedRef
+from jupyterhub_imagebuilder.builds.phases import Phase
+from jupyterhub_imagebuilder.builds.ports import Store
+from jupyterhub_imagebuilder.builds.queue import QueueLimits, Usage
+from jupyterhub_imagebuilder.builds.record import BuildRecord
+from jupyterhub_imagebuilder.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+#: Earlier builds of a repository that say how long the next one takes.
+_SAMPLE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be, and what is."""
+
+    allowed: QueueLimits
+    used: Usage
+    queue: float  #: seconds that a build may wait for its turn
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a request would lead to now."""
+
+    resolved: ResolvedRef
+    image: ImageName
+    digest: str | None  #: what the registry has of that image; None: it has to be built
+    under_way: bool  #: somebody builds it: a request would join that build
+    build: Build | None  #: that build, where the viewer may see it
+    seconds: float | None  #: that a build of the repository takes; None: nobody knows
+    limits: Limits
+
+    @property
+    def why(self) -> str:
+        """One sentence: what a request would do, and why."""
+        if self.digest is not None:
+            return "The image of this commit was built before; nothing has to be built."
+        if self.under_way:
+            return "A build of this commit is under way; who asks now joins it."
+        if self.is_full:
+            return "There is no image of this commit yet, and the queue takes no build just now."
+        return "There is no image of this commit yet; it has to be built."
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a new build would be refused for the number of those that wait."""
+        waiting = self.limits.allowed.waiting
+        return bool(waiting) and self.limits.used.waiting >= waiting
+
+
+def visible(build: Build | None, viewer: Owner) -> Build | None:
+    """The build, if the viewer may see it."""
+    return build if build is not None and build.visible_to(viewer) else None
+
+
+async def expected(store: Store | None, repository: str) -> float | None:
+    """Seconds that a build of the repository takes, by the newest ones; None: nobody knows."""
+    if store is None:
+        return None
+    try:
+        earlier = await store.built(repository, _SAMPLE)
+    except StoreUnavailable as error:
+        log.info("how long a build takes cannot be told: %s", error.message)
+        return None
+    seconds = [taken for kept in earlier if (taken := _taken(kept.record)) is not None]
+    return statistics.median(seconds) if seconds else None
+
+
+def _taken(record: BuildRecord) -> float | None:
+    """Seconds from the first work on a build to its end; its time in the queue is no part."""
+    began = min(
+        (
+            when
+            for phase, when in record.entered
+            if phase is not Phase.WAITING and not phase.terminal
+        ),
+        default=None,
+    )
+    if began is None or record.finished is None:
+        return None
+    return max(record.finished - began, 0.0)

@@ -1,5 +1,5 @@
-"""``python -m jupyterhub_imagebuilder``: the service as a process."""
+"""``python -m jupyterhub_imagebuilder``: the same as the command ``jupyterhub-imagebuilder``."""
 
-from jupyterhub_imagebuilder.app import main
+from jupyterhub_imagebuilder.entry import main
 
 main()

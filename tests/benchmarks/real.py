@@ -49,6 +49,7 @@ class Installation:
                 "build_image": f"{self.env.open_registry}/repo2docker:1",
             },
             "DistributionRegistry": {"ca_file": self.env.ca, "insecure": False},
+            "HostProvider": {"allowed_networks": [self.env.node_address]},
         }
 
     def pushed(self, image: str) -> float:

@@ -9,6 +9,7 @@ from jupyterhub_imagebuilder.builds.execution import Patience
 from jupyterhub_imagebuilder.builds.queue import QueueLimits
 from jupyterhub_imagebuilder.configuration import ConfigurationError
 from jupyterhub_imagebuilder.errors import ServiceUnavailable
+from jupyterhub_imagebuilder.sections import PROVIDER_CLASSES
 
 HUB = {
     "JUPYTERHUB_SERVICE_NAME": "builder",
@@ -53,10 +54,7 @@ def test_alone(started):
     plan = app.plan()
     assert plan.image_prefix == PREFIX
     assert plan.executor_class == "kubernetes"
-    assert [name.rpartition(".")[2] for name in plan.provider_classes] == [
-        "GitHubProvider",
-        "GitProvider",
-    ]
+    assert plan.provider_classes == PROVIDER_CLASSES
     assert (plan.linger, plan.patience) == (60.0, Patience(confirm=30.0, queue=3600.0))
     assert plan.limits == QueueLimits(running=32, per_user=4, per_repository=0, waiting=1000)
 

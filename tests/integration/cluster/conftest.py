@@ -147,6 +147,8 @@ def _settings(env: ClusterEnv, engine: node_side.Engine) -> dict[str, dict[str, 
             "build_image": f"{env.open_registry}/repo2docker:1",
         },
         "DistributionRegistry": {"ca_file": env.ca},
+        # the Git server of this cluster has a private address
+        "HostProvider": {"allowed_networks": [env.node_address]},
     }
 
 

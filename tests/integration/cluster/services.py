@@ -204,6 +204,7 @@ def service(
             "instance": image_prefix.strip("/").rpartition("/")[2],
         },
         "DistributionRegistry": {"ca_file": env.ca},
+        "HostProvider": {"allowed_networks": [env.node_address]},
     }
     made = Service(folder, config, kubeconfig, tokens)
     made.start()

@@ -73,6 +73,7 @@ def sections(cluster_env, engine, image_prefix, tmp_path_factory) -> dict[str, d
             "ca_file": cluster_env.ca,
             "credentials_file": str(credentials),
         },
+        "HostProvider": {"allowed_networks": [cluster_env.node_address]},
     }
 
 

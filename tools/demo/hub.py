@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import secrets
 import sys
@@ -75,6 +76,8 @@ def arguments(place: Place) -> list[str]:
         "DockerExecutor.build_image": place.images.build,
         "DockerExecutor.instance": OWNER,
         "ImageBuilder.port": builder_port,
+        # the example is served on a private address, which nobody may name otherwise
+        "HostProvider.allowed_networks": json.dumps([place.engine.gateway]),
         "ImageBuilderSpawner.prefill": place.repository,
     }
     if not place.images.buildx:

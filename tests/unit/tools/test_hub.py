@@ -40,6 +40,7 @@ def test_the_command_line_has_what_depends_on_the_machine():
     assert given["DockerSpawner.image"] == "demo/base:1"
     assert given["DockerExecutor.build_image"] == "demo/repo2docker:1"
     assert given["ImageBuilderSpawner.prefill"] == PLACE.repository
+    assert ast.literal_eval(given["HostProvider.allowed_networks"]) == [GATEWAY]
     proxy = given["ConfigurableHTTPProxy.api_url"].rpartition(":")[2]
     assert len({"8000", given["JupyterHub.hub_port"], given["ImageBuilder.port"], proxy}) == 4
 

@@ -12,6 +12,7 @@
     ├── StoreUnavailable       the database with the history of builds does not answer
     ├── BuildFailed            a build ended without an image (any reason)
     ├── BuildNotFound          no build of that id that this user may see
+    ├── BuildUnderWay          the build is not over, so this cannot be done with it
     ├── ImageUnknown           an image name that no finished build stands behind
     ├── AuthenticationRequired no token, or one that is not valid
     ├── AccessDenied           a valid token that may not do this
@@ -65,7 +66,7 @@ class Reason(StrEnum):
     SERVICE_UNAVAILABLE = "service-unavailable"  #: The hub cannot reach the image builder.
     STORE_UNAVAILABLE = "store-unavailable"  #: The database with the history does not answer.
     STILL_BUILDING = (
-        "still-building"  #: The build goes on, the server's start does not wait for it.
+        "still-building"  #: The build goes on: a start does not wait for it, nothing deletes it.
     )
     INTERNAL = "internal"  #: A fault of the image builder itself; its log says more.
 
@@ -167,6 +168,13 @@ class BuildNotFound(ImageBuilderError):
 
     reason = Reason.BUILD_NOT_FOUND
     status = 404
+
+
+class BuildUnderWay(ImageBuilderError):
+    """The build is not over, so this cannot be done with it."""
+
+    reason = Reason.STILL_BUILDING
+    status = 409
 
 
 class ImageUnknown(ImageBuilderError):

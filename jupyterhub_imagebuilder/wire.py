@@ -5,7 +5,7 @@ JSON object per ``data:`` frame with ``phase`` and ``message`` (which ends in a 
 ``imageName`` with ``ready``.  Clients wait for ``ready`` when they build only, take ``failed`` as
 the end, and ignore keys that they do not know.  Pure functions; nothing is sent here.
 
-What its clients ask of it, too: a spec in a path, and the versions.
+What its clients ask of it, too: a spec in a path, the versions, and the kinds of repositories.
 """
 
 from __future__ import annotations
@@ -70,6 +70,29 @@ def spec_from_binderhub(provider: str, spec: str) -> str:
     tljh-repo2docker escapes whatever its user wrote for a repository, ``org%2Frepo`` too.
     """
     return _ESCAPED_PAIR.sub(r"\1/\2", spec) if provider in _TWO_NAMES else spec
+
+
+def provider_to_binderhub(provider: Mapping[str, Any]) -> dict[str, Any]:
+    """What BinderHub's pages are told of a provider, for their form.
+
+    There is no expression that recognises pasted addresses: ``/api/resolve`` reads them.
+
+    :param provider: as in ``GET /api/providers``.
+    """
+    refs, form = provider["refs"], provider["spec"]
+    repo = form.rpartition("/")[0] if refs else form
+    names = "/".join(["[^/]+"] * (repo.count("/") + 1))
+    return {
+        "id": provider["id"],
+        "displayName": provider["name"],
+        "spec": {"validateRegex": f"{names}/.+" if refs else ".+"},
+        "repo": {
+            "label": f"{provider['name']}: {repo}",
+            "placeholder": repo,
+            "urlEncode": "%2F" in repo or "percent-encoded" in repo,
+        },
+        "ref": {"enabled": refs, "default": "HEAD"} if refs else {"enabled": False},
+    }
 
 
 def versions_to_binderhub(versions: Mapping[str, Any]) -> dict[str, Any]:

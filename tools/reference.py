@@ -103,7 +103,7 @@ def kind(trait: traitlets.TraitType[Any, Any]) -> str:
 
 def default(cls: type[Configurable], name: str, trait: traitlets.TraitType[Any, Any]) -> str:
     """The default value, where it is not computed."""
-    computed = name in getattr(cls, "_trait_default_generators", {})
+    computed = any(name in vars(c).get("_trait_default_generators", {}) for c in cls.__mro__)
     if computed or trait.default_value is traitlets.Undefined:
         containers = (traitlets.List, traitlets.Dict, traitlets.Set)
         if computed or not isinstance(trait, containers):

@@ -6,6 +6,7 @@ of the unit tests included.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Awaitable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,9 @@ from jupyterhub_imagebuilder.builds.model import (
 from jupyterhub_imagebuilder.builds.record import BuildRecord, Kept, Page
 from jupyterhub_imagebuilder.errors import BuildFailed, Reason
 
+#: A commit of Git, in full.
+FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
 
 class Clock(Protocol):
     """Time, so that tests own it."""
@@ -37,6 +41,8 @@ class RepoProvider(Protocol):
     """Knows one kind of repository host."""
 
     id: str
+    #: What :meth:`resolve` names as the commit; a saved one of another form is not built.
+    commit_form: re.Pattern[str] = FULL_COMMIT
 
     def from_url(self, url: str, ref: str | None) -> RepoSpec | None:
         """Read a repository's address; None when it is not one of this provider's.

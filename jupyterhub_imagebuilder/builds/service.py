@@ -8,26 +8,19 @@ on the build's name, which the executor claims.
 from __future__ import annotations
 
 import asyncio
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jupyterhub_imagebuilder.builds import naming, outlook
+from jupyterhub_imagebuilder.builds import outlook
 from jupyterhub_imagebuilder.builds.adoption import Adoption
 from jupyterhub_imagebuilder.builds.build import Audience, Build
 from jupyterhub_imagebuilder.builds.catalog import Catalog
 from jupyterhub_imagebuilder.builds.execution import Patience
 from jupyterhub_imagebuilder.builds.executions import Executions
-from jupyterhub_imagebuilder.builds.ids import is_rebuild, new_id
-from jupyterhub_imagebuilder.builds.model import (
-    BuildRequest,
-    Owner,
-    RepoSpec,
-    ResolvedRef,
-)
+from jupyterhub_imagebuilder.builds.ids import is_rebuild
+from jupyterhub_imagebuilder.builds.model import BuildRequest, Owner
 from jupyterhub_imagebuilder.builds.outlook import Limits, Outlook
-from jupyterhub_imagebuilder.builds.parse import parse, provider_of
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.ports import (
     BuildObserver,
@@ -40,20 +33,19 @@ from jupyterhub_imagebuilder.builds.ports import (
     Unobserved,
 )
 from jupyterhub_imagebuilder.builds.queue import BuildQueue, QueueLimits
-from jupyterhub_imagebuilder.builds.refusals import BuildUnderWay
+from jupyterhub_imagebuilder.builds.resolving import Resolver
 from jupyterhub_imagebuilder.errors import (
     AccessDenied,
     BuildNotFound,
+    BuildUnderWay,
     ImageBuilderError,
     ImageUnknown,
     ServiceUnavailable,
-    SpecInvalid,
     StoreUnavailable,
 )
 
 #: Seconds in which a build has to be stored before somebody is told of it.
 _SAVE_PATIENCE = 15.0
-_FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +80,15 @@ class BuildService:
         observer: BuildObserver | None = None,
         store: Store | None = None,
     ) -> None:
-        self._providers = providers
+        self._resolver = Resolver(
+            providers=providers,
+            policy=policy,
+            image_prefix=settings.image_prefix,
+            settings=settings.settings,
+            platform=settings.platform,
+            clock=clock,
+        )
         self._registry = registry
-        self._executor = executor
-        self._policy = policy
         self._settings = settings
         self._clock = clock
         self._observer = observer or Unobserved()
@@ -118,7 +115,7 @@ class BuildService:
     @property
     def providers(self) -> Sequence[RepoProvider]:
         """Those that there are."""
-        return self._providers
+        return self._resolver.providers
 
     @property
     def queued(self) -> int:
@@ -154,7 +151,7 @@ class BuildService:
         :raises ImageBuilderError: it cannot be built, or cannot be told.
         """
         try:
-            return await self._request(parse(text, self._providers), owner, commit)
+            return await self._request(text, owner, commit)
         except ImageBuilderError as error:
             self._observer.requested(RequestOutcome.REFUSED, error.reason)
             raise
@@ -168,13 +165,12 @@ class BuildService:
 
         :raises ImageBuilderError: it would be refused, or it cannot be told.
         """
-        spec = parse(text, self._providers)
-        self._policy.check(spec)
-        resolved = await self._resolve(spec, commit)
-        request = self._new_request(resolved, owner)
+        spec = self._resolver.read(text)
+        resolved = await self._resolver.resolve(spec, commit)
+        request = self._resolver.request(resolved, owner)
         digest, seconds = await asyncio.gather(
             self._registry.digest(request.image),
-            outlook.expected(self._store, resolved.spec.repository),
+            outlook.expected(self._store, spec.repository),
         )
         execution = self._executions.of(request.key)
         return Outlook(
@@ -242,8 +238,7 @@ class BuildService:
         """
         earlier = await self._own(build_id, viewer, "have it built again")
         try:
-            self._policy.check(earlier.request.spec)
-            request = self._new_request(earlier.request.resolved, viewer, rebuild=True)
+            request = self._resolver.request(earlier.request.resolved, viewer, rebuild=True)
             await self._settled(request.key)
             if (build := await self._joined(request)) is not None:
                 await self._kept(build)
@@ -295,9 +290,9 @@ class BuildService:
         while (execution := self._executions.of(key)) is not None and execution.build.over:
             await execution.ended.wait()
 
-    async def _request(self, spec: RepoSpec, owner: Owner, commit: str | None) -> Build:
-        self._policy.check(spec)
-        request = self._new_request(await self._resolve(spec, commit), owner)
+    async def _request(self, text: str, owner: Owner, commit: str | None) -> Build:
+        resolved = await self._resolver.resolve(self._resolver.read(text), commit)
+        request = self._resolver.request(resolved, owner)
         # while an image is built again, the one that is there does for everybody else
         if (build := await self._joined(request, rebuilds=False)) is not None:
             await self._kept(build)
@@ -334,35 +329,6 @@ class BuildService:
             return keeping.done()
         finally:
             keeping.cancel()
-
-    async def _resolve(self, spec: RepoSpec, commit: str | None) -> ResolvedRef:
-        provider = provider_of(spec.provider, self._providers)
-        if commit is None:
-            return await provider.resolve(spec)
-        # an archive's ids have a form of their own
-        form: re.Pattern[str] = getattr(provider, "commit_form", _FULL_COMMIT)
-        if not form.fullmatch(commit):
-            raise SpecInvalid(
-                "The commit has to be a full commit id of 40 hexadecimal digits."
-                if form is _FULL_COMMIT
-                else "The commit is no id of a version at this repository's host."
-            )
-        return ResolvedRef(spec, commit)
-
-    def _new_request(
-        self, resolved: ResolvedRef, owner: Owner, *, rebuild: bool = False
-    ) -> BuildRequest:
-        s = self._settings
-        key = naming.build_key(resolved, s.settings, s.platform)
-        return BuildRequest(
-            id=new_id(rebuild=rebuild),
-            key=key,
-            name=naming.build_name(resolved, key),
-            resolved=resolved,
-            image=naming.image_name(resolved, key, s.image_prefix),
-            owner=owner,
-            created=self._clock.now(),
-        )
 
     async def _joined(self, request: BuildRequest, *, rebuilds: bool = True) -> Build | None:
         """The build under way for that key; one that is being stopped is waited for.

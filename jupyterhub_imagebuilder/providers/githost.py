@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from jupyterhub_imagebuilder.builds.model import RepoSpec, ResolvedRef
+from jupyterhub_imagebuilder.builds.ports import FULL_COMMIT
 from jupyterhub_imagebuilder.errors import ProviderUnavailable, RefNotFound, SpecForbidden
 from jupyterhub_imagebuilder.providers.address import Address, read_address
 from jupyterhub_imagebuilder.providers.gitcommand import Login
@@ -47,6 +49,8 @@ class Listed(NamedTuple):
 
 class GitHostProvider(HostProvider):
     """Asks git for branches and tags; a commit in full is asked of nobody."""
+
+    commit_form: ClassVar[re.Pattern[str]] = FULL_COMMIT
 
     async def resolve(self, spec: RepoSpec) -> ResolvedRef:
         """See the port.  Branches and tags are remembered for ``memo`` seconds."""

@@ -12,7 +12,7 @@ from jupyterhub_imagebuilder.builds.model import Owner, OwnerKind
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.record import Kept, Page
 from jupyterhub_imagebuilder.store import codec
-from jupyterhub_imagebuilder.store.tables import build, owner, page
+from jupyterhub_imagebuilder.store.tables import LONGEST_KEY, build, owner, page
 
 #: Ids in one question: SQLite takes 32,766 parameters, older ones 999.
 CHUNK = 500
@@ -56,17 +56,26 @@ def made(connection: sa.Connection, image: str, digest: str) -> list[Kept]:
 
 def built(connection: sa.Connection, repository: str, limit: int) -> list[Kept]:
     """The newest builds of a repository that made an image."""
+    return kept(connection, connection.execute(newest_of(repository, limit)).all())
+
+
+def newest_of(repository: str, limit: int) -> sa.Select[Any]:
+    """The question of :func:`built`."""
+    repository = codec.clean(repository)
     question = (
         sa.select(build)
         .where(
-            build.c.repository == codec.clean(repository),
+            build.c.repository == repository,
             build.c.phase == Phase.BUILT.value,
             build.c.is_cached == sa.false(),
         )
         .order_by(build.c.created.desc(), build.c.id.desc())
         .limit(limit)
     )
-    return kept(connection, connection.execute(question).all())
+    if len(repository) > LONGEST_KEY:
+        return question
+    # word for word what the index is for, or it is not used
+    return question.where(sa.func.length(build.c.repository) <= sa.literal_column(str(LONGEST_KEY)))
 
 
 def kept(connection: sa.Connection, rows: Any) -> list[Kept]:

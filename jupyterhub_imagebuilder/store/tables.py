@@ -9,10 +9,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 #: The newest migration: known here, so that a start without news does not import alembic.
-HEAD = "0001"
+HEAD = "0002"
 VERSION_TABLE = "imagebuilder_alembic_version"
 
+#: Addresses that are longer are in no index: PostgreSQL takes no row whose key is above 2704 bytes.
+LONGEST_KEY = 500
+
 metadata = sa.MetaData()
+_SHORT = sa.text(f"length(repository) <= {LONGEST_KEY}")
 
 build = sa.Table(
     "imagebuilder_build",
@@ -50,6 +54,13 @@ build = sa.Table(
     sa.Column("is_packed", sa.Boolean, nullable=False),
     sa.Index("imagebuilder_build_created", "created"),
     sa.Index("imagebuilder_build_image", "image_name", "digest"),
+    sa.Index(
+        "imagebuilder_build_repository",
+        "repository",
+        "created",
+        sqlite_where=_SHORT,
+        postgresql_where=_SHORT,
+    ),
     sa.Index("imagebuilder_build_state", "is_over", "is_packed"),
 )
 

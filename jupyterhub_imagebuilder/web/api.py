@@ -11,9 +11,9 @@ from typing import cast
 
 from jupyterhub_imagebuilder.builds.build import Build
 from jupyterhub_imagebuilder.builds.events import Event, LogLine
-from jupyterhub_imagebuilder.builds.refusals import BuildUnderWay
 from jupyterhub_imagebuilder.errors import (
     BuildNotFound,
+    BuildUnderWay,
     ImageUnknown,
     QuotaExceeded,
     SpecForbidden,

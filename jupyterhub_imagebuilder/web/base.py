@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 #: Bytes of a request's body.
 BODY_LIMIT = 64 * 1024
 
+_METHODS = ("get", "head", "post", "put", "patch", "delete")
 _SENTENCES = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method.",
@@ -153,6 +154,8 @@ class Handler(RequestHandler):
             message = "The image builder made a mistake; its log says more."
         if isinstance(error, AuthenticationRequired):
             self.set_header("WWW-Authenticate", "Bearer")
+        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", ", ".join(methods_of(type(self))).upper())
         if isinstance(error, ImageBuilderError) and error.retry_after is not None:
             self.set_header("Retry-After", str(math.ceil(error.retry_after)))
         elif isinstance(error, ServiceUnavailable):
@@ -170,6 +173,14 @@ class Handler(RequestHandler):
             log.debug("%s %s: %s", self.request.method, type(value).__name__, value)
         elif typ is not None:
             log.error("a handler failed", exc_info=(typ, value, tb))  # type: ignore[arg-type]
+
+
+def methods_of(handler: type[RequestHandler]) -> list[str]:
+    """The methods that a handler answers, in small letters.
+
+    OPTIONS is none of them: browsers ask it, and every address answers it in the same way.
+    """
+    return [m for m in _METHODS if getattr(handler, m) is not getattr(RequestHandler, m)]
 
 
 class NotFound(Handler):

@@ -35,9 +35,6 @@ from jupyterhub_imagebuilder.web.streaming import StreamingHandler
 
 log = logging.getLogger(__name__)
 
-_STOPPING = ServiceUnavailable(
-    "The image builder stops; a build that is under way goes on. Ask again in a minute."
-)
 _EVENT_ID = re.compile(r"([0-9A-Za-z-]{1,64}):(.{1,256})")
 
 
@@ -46,7 +43,7 @@ class BuildHandler(StreamingHandler):
 
     async def get(self) -> None:
         """Stream the build; ends behind ``ready`` or ``failed``."""
-        await self.stream(self._frames(), _refusal(_STOPPING))
+        await self.stream(self._frames(), _FAREWELL)
 
     async def principal(self) -> Principal:
         """Who sent the request; old clients put the token into the query."""
@@ -74,7 +71,7 @@ class BuildHandler(StreamingHandler):
                     if ended or not found:
                         yield _event_frame(build, event)
             if not ended:
-                yield _refusal(_STOPPING)
+                yield _FAREWELL
         except ImageBuilderError as error:
             yield _refusal(error)
         except Exception:
@@ -126,3 +123,10 @@ def _refusal(error: ImageBuilderError) -> Frame:
 
 def _frame(document: dict[str, Any], event_id: str | None = None) -> Frame:
     return Frame(json.dumps(document), event_id)
+
+
+_FAREWELL = _refusal(
+    ServiceUnavailable(
+        "The image builder stops; a build that is under way goes on. Ask again in a minute."
+    )
+)

@@ -23,7 +23,7 @@ from jupyterhub_imagebuilder.errors import (
     ServiceUnavailable,
 )
 from jupyterhub_imagebuilder.web import build, ops
-from jupyterhub_imagebuilder.web.base import Handler
+from jupyterhub_imagebuilder.web.base import Handler, methods_of
 from jupyterhub_imagebuilder.web.operations import (
     JSON,
     STREAM,
@@ -35,7 +35,6 @@ from jupyterhub_imagebuilder.web.operations import (
 )
 from jupyterhub_imagebuilder.web.schemas import SCHEMAS
 
-_METHODS = ("get", "head", "post", "put", "patch", "delete")
 _ALWAYS = (AuthenticationRequired, AccessDenied, ServiceUnavailable)
 #: What stands in our patterns where a path has a value, and its name.
 _ID = "([^/]+)"
@@ -120,11 +119,8 @@ def operations(handler: type[RequestHandler]) -> Iterator[tuple[str, Operation]]
 
     :raises LookupError: one of them has none.
     """
-    for method in _METHODS:
-        function = getattr(handler, method)
-        if function is getattr(RequestHandler, method):
-            continue
-        operation = described(function) or _ELSEWHERE.get(handler)
+    for method in methods_of(handler):
+        operation = described(getattr(handler, method)) or _ELSEWHERE.get(handler)
         if operation is None:
             raise LookupError(f"{handler.__name__} {method} is not described")
         yield method, operation

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from jupyterhub_imagebuilder import wire
 from jupyterhub_imagebuilder.builds.model import Owner
 from jupyterhub_imagebuilder.errors import (
     ImageBuilderError,
@@ -11,6 +13,7 @@ from jupyterhub_imagebuilder.errors import (
     RefNotFound,
     RegistryDenied,
     RegistryUnavailable,
+    ServiceUnavailable,
     SpecForbidden,
     SpecInvalid,
 )
@@ -63,6 +66,23 @@ class ProvidersHandler(Handler):
         await self.principal()
         providers = sorted(self.backend.ready().providers, key=lambda provider: provider.id)
         self.answer({"providers": [provider_document(provider) for provider in providers]})
+
+
+class RepoProvidersHandler(Handler):
+    """``/api/repoproviders``: the same for BinderHub's clients, who ask it without a token."""
+
+    @describes(
+        Operation(
+            summary="The same in BinderHub's form",
+            answers={200: Answer("All of them, in the admin's order.", "RepoProviders")},
+            errors=(ServiceUnavailable,),
+            secured=False,
+        )
+    )
+    async def get(self) -> None:
+        """Tell what a form of BinderHub needs to know; it names no host."""
+        documents = map(provider_document, self.backend.ready().providers)
+        self.write(json.dumps([wire.provider_to_binderhub(document) for document in documents]))
 
 
 class LimitsHandler(Handler):

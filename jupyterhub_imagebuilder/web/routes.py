@@ -22,6 +22,7 @@ ROUTES: tuple[tuple[str, type[Handler]], ...] = (
     (r"api/builds/([^/]+)/rebuild", api.RebuildHandler),
     (r"api/resolve", resolve.ResolveHandler),
     (r"api/providers", resolve.ProvidersHandler),
+    (r"api/repoproviders", resolve.RepoProvidersHandler),
     (r"api/limits", resolve.LimitsHandler),
     (r"api/openapi\.json", openapi.OpenAPIHandler),
     (r"api/images", api.ImagesHandler),

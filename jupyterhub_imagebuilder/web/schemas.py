@@ -129,6 +129,10 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
         examples=_list(_SAY) | {"description": "What may be pasted."},
     ),
     "Providers": _object(providers=_list(_ref("Provider"))),
+    "RepoProviders": _list(
+        {"type": "object", "required": ["id", "displayName", "spec", "repo", "ref"]}
+    )
+    | {"description": "As BinderHub has it."},
     "Event": {
         "oneOf": [
             _object(type={"const": "log"}, text=_TEXT, phase=_or_null(_PHASE)),
@@ -146,7 +150,7 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "BinderHubEvent": {
         "type": "object",
         "properties": {"phase": _SAY, "message": _TEXT, "imageName": _SAY},
-        "required": ["phase"],
+        "required": ["message"],
         "description": "As BinderHub's build API has it.",
     },
     "Check": _object(

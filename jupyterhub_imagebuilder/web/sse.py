@@ -35,6 +35,8 @@ E = TypeVar("E")
 
 #: Sends bytes to the viewer and returns when they are on their way; OSError: the viewer is gone.
 Send = Callable[[bytes], Awaitable[None]]
+#: Sends bytes and ends the response, without waiting.
+Finish = Callable[[bytes], object]
 
 
 class Frame:
@@ -86,11 +88,16 @@ class EventStream:
     of the loop, goes out together.
 
     :param farewell: sent as the last frame where the service stops before the others end.
+    :param finish: takes what is left when there is nothing more to read, so that a short answer
+        is one packet; without it, that is sent like the rest.
     """
 
-    def __init__(self, send: Send, farewell: Frame | None = None) -> None:
+    def __init__(
+        self, send: Send, farewell: Frame | None = None, finish: Finish | None = None
+    ) -> None:
         self._send = send
         self._farewell = farewell
+        self._finish = finish
         self._reader: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
@@ -98,6 +105,7 @@ class EventStream:
         self._sending: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None  # there while reading waits for it
         self._read_all = False
+        self._complete = False  # and all of it was there to be read
         self._quiet = True  # nothing was sent since the last beat
         self._over: asyncio.Future[None] = self._loop.create_future()
 
@@ -147,6 +155,7 @@ class EventStream:
                     while len(self._buffer) >= BUFFER_LIMIT:
                         self._room = self._loop.create_future()
                         await self._room
+            self._complete = True
         finally:
             self._read_all = True
             self._wake()
@@ -175,6 +184,11 @@ class EventStream:
         self._quiet = False
         self._busy = True
         try:
+            if self._complete and self._finish is not None:
+                # nobody waits for this write: closing could not end it
+                self._finish(data)
+                self.close()
+                return
             self._sending = asyncio.ensure_future(self._send(data))
         except Exception as error:  # noqa: BLE001 -- run() raises it
             self._failed(error)
@@ -210,12 +224,14 @@ class Streams:
         self._open: set[EventStream] = set()
         self._stopped = False
 
-    def open(self, send: Send, farewell: Frame | None = None) -> EventStream:
+    def open(
+        self, send: Send, farewell: Frame | None = None, finish: Finish | None = None
+    ) -> EventStream:
         """A new stream; :meth:`forget` it at its end.
 
-        :param farewell: see :class:`EventStream`.
+        :param farewell: see :class:`EventStream`, and ``finish``.
         """
-        stream = EventStream(send, farewell)
+        stream = EventStream(send, farewell, finish)
         self._open.add(stream)
         if self._stopped and farewell is None:
             stream.close()

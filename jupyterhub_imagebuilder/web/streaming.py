@@ -23,7 +23,7 @@ class StreamingHandler(Handler):
         """
         for name, value in HEADERS.items():
             self.set_header(name, value)
-        self._stream = self.backend.streams.open(self._send, farewell)
+        self._stream = self.backend.streams.open(self._send, farewell, self.finish)
         try:
             await self._stream.run(frames)
         finally:

@@ -29,7 +29,14 @@ from traitlets.config import LoggingConfigurable
 from jupyterhub_imagebuilder.builds.events import LogLine
 from jupyterhub_imagebuilder.builds.model import RepoSpec, ResolvedRef
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.ports import Checkpoint, Claim, ClaimState, Ended, Pushed
+from jupyterhub_imagebuilder.builds.ports import (
+    FULL_COMMIT,
+    Checkpoint,
+    Claim,
+    ClaimState,
+    Ended,
+    Pushed,
+)
 from jupyterhub_imagebuilder.executors.kubernetes.client import KubernetesClient
 from jupyterhub_imagebuilder.executors.kubernetes.executor import KubernetesExecutor
 
@@ -58,6 +65,7 @@ class ScriptedProvider(LoggingConfigurable):
     """Takes every address; its commit follows from the address."""
 
     id = "git"
+    commit_form = FULL_COMMIT
 
     def from_url(self, url, ref):
         return RepoSpec(self.id, url, ref or "HEAD", f"{url}/{ref or 'HEAD'}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, unquote
 
 from jupyterhub_imagebuilder.builds.model import RepoSpec, ResolvedRef
+from jupyterhub_imagebuilder.builds.ports import FULL_COMMIT
 from jupyterhub_imagebuilder.errors import ImageBuilderError, RefNotFound, SpecInvalid
 from jupyterhub_imagebuilder.providers.address import read_address, scheme_of
 from jupyterhub_imagebuilder.providers.refs import HEAD, check_ref, quote_ref, unquote_ref
@@ -18,6 +19,8 @@ class FakeProvider:
     ``failures`` is raised instead, by the same key or by the URL alone, for as long as it is
     there.  ``calls`` counts what was resolved.
     """
+
+    commit_form = FULL_COMMIT
 
     def __init__(
         self,

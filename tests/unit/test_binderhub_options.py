@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib
+import re
+from pathlib import Path
 
 import pytest
 
@@ -118,6 +120,32 @@ def test_each_option_of_a_deployment_that_builds_is_answered(section, name):
     assert said.startswith(f"c.{section}.{name} is an option of BinderHub; ")
     assert said.endswith(".")
     assert said.count(". ") == 0
+
+
+def rows_of_the_page():
+    """Options of BinderHub and what stands beside them; a section goes on in its row."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "replace-binderhub.md"
+    for line in page.read_text(encoding="utf-8").partition("## Option by option")[2].splitlines():
+        if line.startswith("| `"):
+            theirs, ours = line.strip("| ").split(" | ", 1)
+            section = ""
+            for name in re.findall(r"`(\w+(?:\.\w+)?)`", theirs):
+                section = name.partition(".")[0] if "." in name else section
+                yield f"{section}.{name.rpartition('.')[2]}", ours
+
+
+def test_the_page_says_the_same():
+    known, rows = binderhub_options.counterparts(), list(rows_of_the_page())
+    assert len(rows) > 40
+    for option, said in rows:
+        if option.startswith("RepoProvider."):
+            option = option.replace("RepoProvider.", "GitHubRepoProvider.")  # noqa: PLW2901
+        ours = known[option]
+        if binderhub_options.is_ours(ours):
+            name = ours.rpartition(".")[2]
+            assert f".{name}`" in said or "of the same names" in said, option
+        elif not ours:
+            assert said.startswith("nothing"), option
 
 
 def test_the_rest_is_said_to_have_no_counterpart():

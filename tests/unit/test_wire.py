@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -82,6 +83,38 @@ def test_a_refusal():
 )
 def test_a_repository_that_was_escaped_as_a_whole(provider, spec, ours):
     assert wire.spec_from_binderhub(provider, spec) == ours
+
+
+def test_a_provider_in_the_words_of_binderhubs_form():
+    assert wire.provider_to_binderhub(
+        {"id": "gh", "name": "GitHub", "refs": True, "spec": "org/repo/ref", "examples": []}
+    ) == {
+        "id": "gh",
+        "displayName": "GitHub",
+        "spec": {"validateRegex": "[^/]+/[^/]+/.+"},
+        "repo": {"label": "GitHub: org/repo", "placeholder": "org/repo", "urlEncode": False},
+        "ref": {"enabled": True, "default": "HEAD"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "refs", "good", "bad", "escaped"),
+    [
+        ("group%2Frepo/ref", True, "group%2Frepo/feature/x", "group%2Frepo", True),
+        ("percent-encoded-URL/ref", True, "https%3A%2F%2Fx%2Fy/main", "x/", True),
+        ("host/org/repo/ref", True, "codeberg.org/o/r/main", "codeberg.org/o/r", False),
+        ("10.5281/zenodo.3242074", False, "10.5281/zenodo.1", "", False),
+        ("percent-encoded-URL", False, "https%3A%2F%2Fx", "", True),
+    ],
+)
+def test_the_spec_that_such_a_form_makes(spec, refs, good, bad, escaped):
+    provider = {"id": "x", "name": "X", "refs": refs, "spec": spec, "examples": []}
+    document = wire.provider_to_binderhub(provider)
+    form = document["spec"]["validateRegex"]
+    assert re.fullmatch(form, good)
+    assert not re.fullmatch(form, bad)
+    assert document["repo"]["urlEncode"] is escaped
+    assert document["ref"]["enabled"] is refs
 
 
 def test_versions_say_what_answers():

@@ -209,6 +209,7 @@ async def resolve(case: Case, ref: str | None) -> str:
     assert spec is not None
     resolved = await case.provider.resolve(spec)
     assert resolved == ResolvedRef(spec, resolved.commit)
+    assert case.provider.commit_form.fullmatch(resolved.commit)
     return resolved.commit
 
 
@@ -269,6 +270,13 @@ async def test_a_host_that_does_not_answer(case, ref):
     spec = case.down.from_url(case.down_url, ref)
     with pytest.raises(ProviderUnavailable, match="does not answer"):
         await case.down.resolve(spec)
+
+
+async def test_what_is_no_whole_commit_has_not_its_form(case, sample):
+    tip = sample.commits["main"]
+    assert case.provider.commit_form.fullmatch(tip)
+    for other in ("", "main", tip[:-1], f"{tip}0", f"{tip}\n", tip.replace(tip[0], "-")):
+        assert not case.provider.commit_form.fullmatch(other)
 
 
 async def test_many_at_once(case, sample):

@@ -15,7 +15,7 @@ from traitlets.config import LoggingConfigurable
 from jupyterhub_imagebuilder.builds.events import LogLine
 from jupyterhub_imagebuilder.builds.model import RepoSpec, ResolvedRef
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.ports import Claim, ClaimState, Ended
+from jupyterhub_imagebuilder.builds.ports import FULL_COMMIT, Claim, ClaimState, Ended
 from jupyterhub_imagebuilder.errors import ExecutorUnavailable, RefNotFound
 
 COMMIT = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -23,6 +23,7 @@ COMMIT = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 class StubProvider(LoggingConfigurable):
     id = "git"
+    commit_form = FULL_COMMIT
 
     def from_url(self, url, ref):
         return RepoSpec(self.id, url, ref or "HEAD", f"{url}/{ref or 'HEAD'}")

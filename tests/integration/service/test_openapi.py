@@ -21,8 +21,6 @@ CONFIG = """
 positive_data_acceptance.enabled = false
 # there is none but Authorization, which ignored_auth is about
 missing_required_header.enabled = false
-# wants a header Allow beside 405
-unsupported_method.enabled = false
 
 # BinderHub's clients read a refusal from the stream of events
 [[operations]]

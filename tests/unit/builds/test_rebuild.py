@@ -8,11 +8,11 @@ from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.ports import Pushed
 from jupyterhub_imagebuilder.builds.queue import QueueLimits
-from jupyterhub_imagebuilder.builds.refusals import BuildUnderWay
 from jupyterhub_imagebuilder.errors import (
     AccessDenied,
     BuildFailed,
     BuildNotFound,
+    BuildUnderWay,
     ImageUnknown,
     QuotaExceeded,
     Reason,

@@ -6,13 +6,17 @@ import sys
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from jupyterhub_imagebuilder.store import schema
+from jupyterhub_imagebuilder.store import queries, schema, writes
+from jupyterhub_imagebuilder.store.database import Database, parse_url
+from jupyterhub_imagebuilder.store.fold import Write
 from jupyterhub_imagebuilder.store.migrations import env
 from jupyterhub_imagebuilder.store.tables import HEAD, VERSION_TABLE, metadata
+from tests.contract.store.samples import OLD, built
 
 
 def test_head_is_the_newest_migration(database):
@@ -39,6 +43,19 @@ def test_names_are_ours(database):
 def test_a_second_time_changes_nothing(database):
     database.write(schema.upgrade, upgrade=True)
     assert database.read(schema.current) == HEAD
+
+
+def test_what_an_earlier_version_kept_is_there_after_the_update(tmp_path):
+    database = Database(parse_url(f"sqlite:///{tmp_path}/builds.sqlite"))
+    database.make_file()
+    database.write(lambda c: command.upgrade(schema._config(c), "0001"), upgrade=True)
+    database.write(lambda c: writes.apply(c, [Write("build-1", OLD, built())]))
+    database.write(schema.upgrade, upgrade=True)
+    assert database.read(schema.current) == HEAD
+    repository = built().request.spec.repository
+    found = database.read(lambda c: queries.built(c, repository, 1))
+    assert [kept.record.request.id for kept in found] == ["build-1"]
+    database.close()
 
 
 def test_a_newer_version_is_refused(database):

@@ -8,10 +8,10 @@ import pytest
 from jupyterhub_imagebuilder.builds.events import Gap, LogLine
 from jupyterhub_imagebuilder.builds.model import Owner, OwnerKind
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.refusals import BuildUnderWay
 from jupyterhub_imagebuilder.errors import (
     AccessDenied,
     BuildFailed,
+    BuildUnderWay,
     ProviderUnavailable,
     QuotaExceeded,
     Reason,

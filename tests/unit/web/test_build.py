@@ -38,6 +38,15 @@ async def test_an_image_that_is_there(web):
     assert await web.text(PATH) == golden("cached")
 
 
+async def test_an_image_that_is_there_is_answered_in_one_piece(web):
+    web.builds.next_build.complete(DIGEST, 1000.0, cached=True)
+    async with web.request("GET", PATH) as response:
+        text = await response.read()
+        assert response.headers["Content-Length"] == str(len(text))
+    assert text.decode() == golden("cached")
+    await until(lambda: not len(web.backend.streams))
+
+
 async def test_an_image_that_is_built(web):
     build = web.builds.next_build
     stream = asyncio.create_task(web.text(PATH))

@@ -4,10 +4,9 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from tornado.web import RequestHandler
 
-from jupyterhub_imagebuilder import errors
+from jupyterhub_imagebuilder import errors, wire
 from jupyterhub_imagebuilder.builds.events import Gap, LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.refusals import BuildUnderWay
 from jupyterhub_imagebuilder.web import openapi
 from jupyterhub_imagebuilder.web.base import Handler
 from jupyterhub_imagebuilder.web.documents import event_document
@@ -28,7 +27,7 @@ def operations():
 
 def error_classes():
     found = [value for value in vars(errors).values() if isinstance(value, type)]
-    return [*(v for v in found if issubclass(v, errors.ImageBuilderError)), BuildUnderWay]
+    return [v for v in found if issubclass(v, errors.ImageBuilderError)]
 
 
 async def test_it_is_served_without_a_token(web):
@@ -112,6 +111,14 @@ def test_ids_of_operations_are_unique_and_every_operation_says_what_it_does():
 )
 def test_events_are_as_described(event):
     validator("Event").validate(event_document(event))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [LogLine("uid", 0, "text"), Gap("lost"), PhaseChanged(Phase.BUILT, "Built", image="x")],
+)
+def test_events_of_binderhub_are_as_described(event):
+    validator("BinderHubEvent").validate(wire.to_binderhub(event))
 
 
 def test_the_check_of_answers_finds_what_is_wrong():

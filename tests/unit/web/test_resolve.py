@@ -166,6 +166,14 @@ class TestProviders:
             ],
         }
 
+    async def test_in_binderhubs_form_without_a_token_and_without_a_host(self, web):
+        hidden = GitHubProvider(hostname="git.example.edu")
+        web.builds.providers = [GitProvider(), hidden]
+        status, answer = await web.json("GET", "api/repoproviders", token=None)
+        assert status == 200
+        assert [provider["id"] for provider in answer] == ["git", "gh"]
+        assert "example.edu" not in str(answer)
+
     async def test_only_for_those_who_may_build(self, web):
         assert (await web.json("GET", "api/providers", token=None))[0] == 401
 

@@ -41,10 +41,16 @@ async def test_outside_the_prefix_is_404(web):
 
 
 async def test_a_method_of_nobody_is_405(web):
-    for method, path in (("PUT", "api/builds"), ("DELETE", "versions"), ("POST", "build/gh/x")):
-        status, error = await web.json(method, path)
-        assert status == 405
-        assert error["message"]
+    for method, path, allowed in (
+        ("PUT", "api/builds", "GET, POST"),
+        ("TRACE", "api/builds/b1", "GET, DELETE"),
+        ("OPTIONS", "health", "GET, HEAD"),
+        ("DELETE", "versions", "GET, HEAD"),
+        ("POST", "build/gh/x", "GET"),
+    ):
+        async with web.request(method, path) as response:
+            assert (response.status, response.headers["Allow"]) == (405, allowed)
+            assert (await response.json())["message"]
 
 
 @pytest.mark.parametrize("path", ["versions", "api/builds", "nowhere", "build/gh/org/repo/main"])

@@ -98,6 +98,48 @@ async def test_what_is_there_at_once_goes_out_together_and_the_stream_ends_with_
     assert viewer.sent == [b"data: a\n\ndata: b\n\ndata: c\n\n"]
 
 
+async def test_the_last_of_it_goes_out_with_the_end_of_the_response():
+    viewer, ends = Viewer(), []
+    await EventStream(viewer.send, finish=ends.append).run(frames("a", "b"))
+    assert (viewer.sent, ends) == ([], [b"data: a\n\ndata: b\n\n"])
+
+    async def two():
+        yield Frame("a")
+        await turns()
+        yield Frame("b")
+
+    await EventStream(viewer.send, finish=ends.append).run(two())
+    assert (viewer.sent, ends[1:]) == ([b"data: a\n\n"], [b"data: b\n\n"])
+
+
+async def test_what_broke_off_is_not_taken_for_the_end():
+    viewer, ends = Viewer(), []
+
+    async def broken():
+        yield Frame("a")
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await EventStream(viewer.send, finish=ends.append).run(broken())
+    assert (viewer.sent, ends) == ([b"data: a\n\n"], [])
+
+
+async def test_a_farewell_is_not_taken_for_the_end_either():
+    viewer, ends = Viewer(), []
+
+    async def endless():
+        yield Frame("a")
+        await asyncio.Event().wait()
+
+    stream = EventStream(viewer.send, Frame("bye"), ends.append)
+    task = asyncio.create_task(stream.run(endless()))
+    await turns()
+    stream.stop()
+    await task
+    assert viewer.sent[-1] == b"data: bye\n\n"
+    assert ends == []
+
+
 async def test_the_first_frame_does_not_wait_for_the_second():
     viewer, more = Viewer(), asyncio.Event()
 

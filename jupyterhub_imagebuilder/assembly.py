@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from traitlets.config import Application
 from jupyterhub_imagebuilder import configuration
 from jupyterhub_imagebuilder.builds import naming
 from jupyterhub_imagebuilder.builds.execution import Patience
+from jupyterhub_imagebuilder.builds.model import RepoSpec
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.ports import (
     BuildObserver,
@@ -77,6 +78,7 @@ class ExecutorAdapter(Executor, Protocol):
     platform: str
     push_secret: str
     push_secret_key: str
+    login_of: Callable[[RepoSpec], Any]  #: the login of a private repository, for its build
 
     async def start(self) -> None:
         """Connect; raises ExecutorUnavailable, and may be called again then."""
@@ -187,6 +189,9 @@ class Assembly:
         providers: list[RepoProvider] = [
             self._owned(provider(parent=parent)) for provider in classes.providers
         ]
+        executor.login_of = functools.partial(
+            _clone_login, {provider.id: provider for provider in providers}
+        )
         registry = self._registry(classes, executor)
         self.build_image = executor.build_image
         # the last to end: builds say their last words to it
@@ -270,6 +275,12 @@ class Assembly:
                 return
             await self._clock.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _clone_login(providers: Mapping[str, RepoProvider], spec: RepoSpec) -> Any:
+    """What a repository's provider says of the login that its build needs; mostly None."""
+    ask = getattr(providers.get(spec.provider), "clone_login", None)
+    return ask(spec.repository) if ask else None
 
 
 def _file_url(path: Path) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.errors import BuildFailed, Reason
-from jupyterhub_imagebuilder.executors import repo2docker
+from jupyterhub_imagebuilder.executors import fetcher, repo2docker
 
 #: Lines from the end that are looked at: what a step said long before is not why it failed.
 TAIL = 60
@@ -58,6 +58,13 @@ _NO_REF = re.compile(
     r"|The dataset is not what it was |The archive does not know )"
     r"|(?:Error during build: )?(?:[\w.]+\.)?NotFoundExc(?:eption)?\b"
 )
+#: What the program says that fetches private repositories; it is the end of a log, and all of it.
+_NOT_FETCHED = {
+    fetcher.REFUSED: Reason.REF_NOT_FOUND,
+    fetcher.MOVED: Reason.REF_NOT_FOUND,
+    fetcher.NO_ANSWER: Reason.PROVIDER_UNAVAILABLE,
+    fetcher.TOO_LONG: Reason.TIMEOUT,
+}
 # BuildKit's words for its steps, and the classic builder's
 _STEP_SEEN = re.compile(
     r"#\d+ |Step \d+/\d+ : | > |-{4,}$|The command '.*' returned a non-zero code: "
@@ -93,8 +100,12 @@ def explain(lines: Iterable[str], *, pushing: bool = False) -> BuildFailed:
             f" stays so: {_shorten(_plain(gone[-1]))}",
             Reason.ENGINE_UNAVAILABLE,
         )
-    if pushing:
-        return _push_failure(tail, errors)
+    return _push_failure(tail, errors) if pushing else _build_failure(tail, errors)
+
+
+def _build_failure(tail: Sequence[str], errors: Sequence[str]) -> BuildFailed:
+    if tail and tail[-1] in _NOT_FETCHED and not any(map(_STEP_SEEN.match, tail)):
+        return BuildFailed(tail[-1], _NOT_FETCHED[tail[-1]])
     if _not_cloned(tail):
         return BuildFailed(
             "The repository, or the commit or version of it that was asked for, is not there any"

@@ -2,8 +2,9 @@
 
 The source of this file is the pod's command (``python3 -c``), so that any image with repo2docker
 in it can build.  Standard library only, Python 3.9 and later.  Arguments are repo2docker's own; the
-first can be ``--content-provider=<name>``, for what is not git's, or ``--fetch=refs/…``, for a
-commit that is in none of git's branches and tags.
+first can be ``--content-provider=<name>``, for what is not git's, ``--fetch=refs/…``, for a
+commit that is in none of git's branches and tags, and ``--fetched=<folder>``, for a repository
+that is there already (see ``fetcher.py``).
 
 Environment: ``DOCKER_HOST`` (``unix://…``), ``IMAGEBUILDER_ENGINE_WAIT`` (seconds),
 ``IMAGEBUILDER_LINGER`` (seconds), ``IMAGEBUILDER_TERMINATION_LOG`` (a path),
@@ -20,6 +21,7 @@ import os
 import select
 import signal
 import socket
+import string
 import subprocess
 import sys
 import tempfile
@@ -44,6 +46,8 @@ CONTENT_PROVIDER = "--content-provider="
 GIT = "Git"
 #: The start of the argument that names a ref outside of branches and tags.
 FETCH = "--fetch="
+#: The start of the argument that names the folder with the copy of a private repository.
+FETCHED = "--fetched="
 #: No link of a repository may lead to what is this container's own: repo2docker quotes what it
 #: reads, and the credentials for the registry would stand in the log.
 _CLOSED = """\
@@ -170,6 +174,43 @@ def fetching(ref: str) -> dict[str, str]:
     }
 
 
+def instead(folder: Path, address: str) -> str:
+    """Configuration of git that takes a copy for a repository, under the repository's own name.
+
+    A setting holds for all addresses that begin alike: the longer ones, each as it is, win.
+    """
+    lines = [f'[url "{folder}/repository"]', f'\tinsteadOf = "{address}"']
+    for following in f"{string.ascii_letters}{string.digits}-._~%/":
+        lines += [f'[url "{address}{following}"]', f'\tinsteadOf = "{address}{following}"']
+    return "\n".join(lines) + "\n"
+
+
+def including(config: Path, environment: dict[str, str]) -> dict[str, str]:
+    """The environment in which git reads one more file of configuration."""
+    count = int(environment.get("GIT_CONFIG_COUNT") or 0)
+    return {
+        "GIT_CONFIG_COUNT": str(count + 1),
+        f"GIT_CONFIG_KEY_{count}": "include.path",
+        f"GIT_CONFIG_VALUE_{count}": str(config),
+    }
+
+
+def fetched(folder: Path) -> bytes:
+    """Tell what was said when a repository was fetched; what was wrong, or nothing."""
+    for line in (folder / "log").read_bytes().splitlines():
+        write_all(json.dumps(_fetching(line)).encode() + b"\n")
+    error = folder / "error"
+    if not error.exists():
+        return b""
+    words = error.read_bytes()
+    write_all(words + b"\n")
+    return words
+
+
+def _fetching(line: bytes) -> dict[str, str]:
+    return {"message": line.decode(errors="replace"), "phase": "fetching"}
+
+
 def wait_for_engine(address: str, seconds: float) -> bool:
     """Wait until the engine answers on its socket; False when it never does."""
     path = address[len("unix://") :]
@@ -288,14 +329,23 @@ def run(arguments: list[str]) -> tuple[int, bytes]:
 
     Both of its streams go into one: the lines of two streams would reach a reader out of order.
     """
-    name, environment = GIT, dict(os.environ)
-    if arguments and arguments[0].startswith(CONTENT_PROVIDER):
-        name = arguments[0][len(CONTENT_PROVIDER) :]
+    name, environment, copy = GIT, dict(os.environ), ""
+    while arguments and arguments[0].startswith((CONTENT_PROVIDER, FETCH, FETCHED)):
+        option, _, value = arguments[0].partition("=")
         arguments = arguments[1:]
-    elif arguments and arguments[0].startswith(FETCH):
-        environment.update(fetching(arguments[0][len(FETCH) :]))
-        arguments = arguments[1:]
+        if f"{option}=" == CONTENT_PROVIDER:
+            name = value
+        elif f"{option}=" == FETCH:
+            environment.update(fetching(value))
+        else:
+            copy = value
+    if copy and (error := fetched(Path(copy))):
+        return 1, error
     with tempfile.TemporaryDirectory() as folder:
+        if copy:
+            place = Path(folder, "gitconfig")
+            place.write_text(instead(Path(copy), arguments[-1]), encoding="utf-8")
+            environment.update(including(place, environment))
         config = Path(folder, "imagebuilder_config.py")
         config.write_text(configuration(name), encoding="utf-8")
         process = subprocess.Popen(  # noqa: S603 -- a list of arguments, no shell

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from traitlets import Dict, Integer, List, Unicode
 from traitlets.config import LoggingConfigurable
 
+from jupyterhub_imagebuilder.builds.model import BuildRequest
 from jupyterhub_imagebuilder.executors import repo2docker
+from jupyterhub_imagebuilder.executors.private import LoginOf, Private, private_of
 
 
 class ExecutorSettings(LoggingConfigurable):
@@ -46,6 +50,18 @@ class ExecutorSettings(LoggingConfigurable):
         help="Arguments for `docker buildx build` (repo2docker 2025.08 and later).",
     ).tag(config=True)
     platform = Unicode("linux/amd64", help="Platform of the machines that build.").tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        #: the logins of private repositories; whoever makes the executor sets it
+        self.login_of: LoginOf = lambda _: None
+
+    def private(self, request: BuildRequest) -> Private | None:
+        """How the build's repository is fetched, if that takes a login.
+
+        :raises BuildFailed: it does, and the login cannot be read.
+        """
+        return private_of(request.spec, self.login_of)
 
     @property
     def build_settings(self) -> dict[str, object]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import unquote
 
-from traitlets import TraitError, Unicode
+from traitlets import List, TraitError, Unicode, validate
 
 from jupyterhub_imagebuilder.builds.model import RepoSpec
 from jupyterhub_imagebuilder.errors import ProviderUnavailable, SpecInvalid
@@ -36,6 +38,16 @@ class Page(NamedTuple):
     ref: str | None  #: None where it names none
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class CloneLogin:
+    """What a build needs to fetch a private repository; goes to that repository alone."""
+
+    address: str  #: where git reads it, ``https://…``
+    user: str
+    password: str = dataclasses.field(repr=False)
+    ca_file: str  #: path of CA certificates beside the system's; may be empty
+
+
 class ForgeProvider(GitHostProvider):
     """Base of providers of such hosts.  Git is asked first, the API for what git cannot tell."""
 
@@ -52,6 +64,19 @@ class ForgeProvider(GitHostProvider):
         """,
     )
 
+    private_repositories = List(
+        Unicode(),
+        config=True,
+        help="""
+        Which private repositories are built with the token: regular expressions over the whole
+        canonical URL, without regard to case.
+
+        Default: none.  Example: ``["https://git\\.example\\.org/team/.*"]``.  Everyone who may use
+        the image builder can build what matches, read it in the server that starts from it, and
+        read the log.
+        """,
+    )
+
     #: The user that a token stands beside where git logs in.
     _user: ClassVar[str] = "oauth2"
     #: How the host is called in sentences.
@@ -60,6 +85,21 @@ class ForgeProvider(GitHostProvider):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._clients: dict[str, HostApi] = {}
+        if self.private_repositories and not self.access_token_file:
+            name = type(self).__name__
+            raise TraitError(f"{name}.private_repositories needs {name}.access_token_file")
+
+    @validate("private_repositories")
+    def _check_patterns(self, proposal: dict[str, Any]) -> list[str]:
+        for pattern in proposal["value"]:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                name = f"{type(self).__name__}.private_repositories"
+                raise TraitError(
+                    f"{name}: {pattern!r} is no regular expression: {error}"
+                ) from error
+        return list(proposal["value"])
 
     def from_url(self, url: str, ref: str | None) -> RepoSpec | None:
         """See the port.  Pages that show a branch, a commit, a file or a request name that too."""
@@ -72,6 +112,24 @@ class ForgeProvider(GitHostProvider):
             return None
         page = self._read_page(address)
         return self._spec(host, page.project, _chosen(page.ref, ref))
+
+    def clone_login(self, repository: str) -> CloneLogin | None:
+        """What the build of a repository logs in with; None where it has to do without.
+
+        :param repository: its canonical URL.
+        :raises ProviderUnavailable: the token cannot be read.
+        """
+        # of the whole: a team whose name goes on behind that of another is another one
+        chosen = any(
+            re.fullmatch(pattern, repository, re.IGNORECASE)
+            for pattern in self.private_repositories
+        )
+        address = self._git_address(repository)
+        token = self._token() if chosen and self._may_log_in(address) else None
+        if token is None:
+            return None
+        login = self._login_with(token, address)
+        return CloneLogin(str(address), login.user, login.password, self.ca_file)
 
     def _hosts(self) -> Sequence[str]:
         """Hosts, with a port where it is not 443, in lower case."""
@@ -111,8 +169,14 @@ class ForgeProvider(GitHostProvider):
 
     def _login(self, address: Address) -> Login | None:
         token = self._token()
-        if token is None or address.scheme != "https" or self._host_of(address) is None:
+        if token is None or not self._may_log_in(address):
             return None
+        return self._login_with(token, address)
+
+    def _may_log_in(self, address: Address) -> bool:
+        return address.scheme == "https" and self._host_of(address) is not None
+
+    def _login_with(self, token: str, address: Address) -> Login:
         user, colon, password = token.rpartition(":")
         return Login(
             f"https://{address.authority}/", user if colon else self._user, password or token

@@ -12,6 +12,7 @@ from traitlets.config import Application, Config, LoggingConfigurable
 
 from jupyterhub_imagebuilder.assembly import Assembly, Plan, StorePlan
 from jupyterhub_imagebuilder.builds.execution import Patience
+from jupyterhub_imagebuilder.builds.model import RepoSpec
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.queue import QueueLimits
 from jupyterhub_imagebuilder.configuration import ConfigurationError
@@ -182,4 +183,21 @@ async def test_an_executor_that_keeps_the_images_needs_no_registry(assembly):
     parts = assembly(image_prefix="imagebuilder/", executor_class=f"{__name__}.Engine")
     await parts.start(pytest.fail)
     assert parts.probes["registry"] == Engine.images.check
+    await parts.close()
+
+
+class PrivateProvider(Provider):
+    id = "gl"
+
+    def clone_login(self, repository):
+        return f"login of {repository}"
+
+
+async def test_a_build_has_the_login_of_its_repositorys_provider(executors, assembly):
+    classes = (f"{__name__}.Provider", f"{__name__}.PrivateProvider")
+    parts = assembly(provider_classes=classes)
+    await parts.start(pytest.fail)
+    (executor,) = executors
+    specs = [RepoSpec(name, "https://x/a", "main", "a/main") for name in ("gl", "git", "gone")]
+    assert [executor.login_of(spec) for spec in specs] == ["login of https://x/a", None, None]
     await parts.close()

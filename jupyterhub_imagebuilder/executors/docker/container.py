@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from jupyterhub_imagebuilder.builds.model import BuildRequest
 from jupyterhub_imagebuilder.builds.ports import Claim, ClaimState
-from jupyterhub_imagebuilder.executors import carried, repo2docker
+from jupyterhub_imagebuilder.executors import carried, entrypoint, repo2docker
 from jupyterhub_imagebuilder.executors.docker.engine import Json
+from jupyterhub_imagebuilder.executors.private import FETCHED_FOLDER, Private
 
 #: Of every container and image of ours; the value tells image builders of one engine apart.
 INSTANCE = carried.PREFIX + "instance"
@@ -47,10 +48,13 @@ class ContainerSettings:
     repo2docker_extra_args: Sequence[str] = ()
 
 
-def build_container(request: BuildRequest, settings: ContainerSettings, uid: str) -> Json:
+def build_container(
+    request: BuildRequest, settings: ContainerSettings, uid: str, private: Private | None = None
+) -> Json:
     """The container that carries out a build.
 
     :param uid: its identity; the engine's own id is known only when the image is there.
+    :param private: how its repository is fetched, where that takes a login.
     """
     environment = {
         **settings.extra_env,
@@ -64,12 +68,19 @@ def build_container(request: BuildRequest, settings: ContainerSettings, uid: str
     return {
         "Image": settings.build_image,
         # -I: nothing in the image's working directory may stand in for the standard library
-        "Entrypoint": ["python3", "-I", "-c", carried.program()],
-        "Cmd": repo2docker.arguments(
-            request,
-            buildx_args=settings.buildx_args,
-            extra_args=[*_labels(request, settings), *settings.repo2docker_extra_args],
-        ),
+        "Entrypoint": [
+            # it fetches, removes the login, and only then becomes the program that builds
+            *(private.command() if private else ()),
+            *("python3", "-I", "-c", carried.program()),
+        ],
+        "Cmd": [
+            *([f"{entrypoint.FETCHED}{FETCHED_FOLDER}"] if private else ()),
+            *repo2docker.arguments(
+                request,
+                buildx_args=settings.buildx_args,
+                extra_args=[*_labels(request, settings), *settings.repo2docker_extra_args],
+            ),
+        ],
         "Env": [f"{name}={value}" for name, value in environment.items()],
         "Labels": {
             **carried.write_request(request),

@@ -258,8 +258,10 @@ class DockerExecutor(ExecutorSettings):
             buildx_args=self.buildx_args,
             repo2docker_extra_args=self.repo2docker_extra_args,
         )
+        private = self.private(claim.request)
         return Order(
-            body=container.build_container(claim.request, settings, claim.uid),
+            body=container.build_container(claim.request, settings, claim.uid, private),
+            private=private,
             image=self.build_image,
             credentials=self._credentials if self.push_config_file else None,
             pull_grace=self.pull_grace,

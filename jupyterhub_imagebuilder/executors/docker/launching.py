@@ -16,6 +16,7 @@ from jupyterhub_imagebuilder.builds.ports import Claim, Clock
 from jupyterhub_imagebuilder.errors import BuildFailed, Reason
 from jupyterhub_imagebuilder.executors.docker import container, verdict
 from jupyterhub_imagebuilder.executors.docker.engine import Engine, EngineError, Json
+from jupyterhub_imagebuilder.executors.private import LOGIN_FOLDER, Private
 
 LOGGER = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Order:
     image: str
     credentials: Callable[[], bytes] | None  #: reads Docker's ``config.json``, in a thread
     pull_grace: float  #: seconds that pulling may go on failing
+    private: Private | None = None  #: how the repository is fetched, if that takes a login
 
 
 class Launch:
@@ -146,6 +148,9 @@ class Launch:
             if self._order.credentials is not None:
                 credentials = await asyncio.to_thread(self._order.credentials)
                 await self._engine.put(created, container.CREDENTIALS, credentials)
+            if self._order.private is not None:
+                for name, content in self._order.private.files.items():
+                    await self._engine.put(created, f"{LOGIN_FOLDER}/{name}", content)
             await self._engine.start(created)
         except EngineError as error:
             if error.code is None:

@@ -44,6 +44,9 @@ class PodApi(Protocol):
     ) -> AsyncGenerator[bytes, None]:
         """A container's log with timestamps, in chunks of any size."""
 
+    async def create_secret(self, manifest: Json) -> None:
+        """Create a Secret, unless there is one of that name."""
+
     async def read_secret(self, name: str, key: str) -> bytes | None:
         """One value of a Secret; None when Secret or key are not there."""
 

@@ -158,6 +158,15 @@ class KubernetesClient:
             async for chunk in chunks:
                 yield chunk
 
+    async def create_secret(self, manifest: Json) -> None:
+        """Create a Secret; there already is fine: its name is one build's."""
+        path = "/api/v1/namespaces/{namespace}/secrets"
+        try:
+            await self._call(_Request(path, "POST", body=manifest))
+        except ApiError as error:
+            if error.code != HTTPStatus.CONFLICT:
+                raise
+
     async def read_secret(self, name: str, key: str) -> bytes | None:
         """Read one value of a Secret."""
         path = "/api/v1/namespaces/{namespace}/secrets/{name}"

@@ -9,7 +9,7 @@ import random
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from traitlets import Dict, Integer, List, Unicode, default
 
@@ -22,6 +22,7 @@ from jupyterhub_imagebuilder.executors.kubernetes.following import Follower
 from jupyterhub_imagebuilder.executors.kubernetes.placement import Engines, place
 from jupyterhub_imagebuilder.executors.kubernetes.starting import Patience
 from jupyterhub_imagebuilder.executors.kubernetes.watch import PodWatch
+from jupyterhub_imagebuilder.executors.private import Private
 from jupyterhub_imagebuilder.executors.settings import ExecutorSettings
 from jupyterhub_imagebuilder.executors.waiting import wait_for
 
@@ -135,18 +136,20 @@ class KubernetesExecutor(ExecutorSettings):
 
     async def claim(self, request: BuildRequest) -> Claim:
         """Create the build's pod, or find the one that is there (see :class:`ports.Executor`)."""
+        private = self.private(request)
         for attempt in range(_CLAIM_ATTEMPTS):
             # each time: where engines are may not have been known
             placement = place(request.spec.repository, await self._engines.nodes())
-            pod = manifest.build_pod(request, self._settings(), placement)
+            pod = manifest.build_pod(request, self._settings(), placement, private)
             created = await self._create(pod, attempt)
             if created:
+                await self._lend(created, private)
                 return self._claimed(request, created, ClaimState.CREATED)
             existing = await self._existing(request.name, attempt)
             if existing is None:
                 await self._pause(attempt)
                 continue
-            return await self._adopt(request, existing)
+            return await self._adopt(request, existing, private)
         raise ExecutorUnavailable("Kubernetes did not start the build in spite of many attempts.")
 
     def follow(self, claim: Claim, mark: str | None = None) -> AsyncGenerator[Observation, None]:
@@ -235,7 +238,35 @@ class KubernetesExecutor(ExecutorSettings):
                 raise
             return None
 
-    async def _adopt(self, request: BuildRequest, pod: Json) -> Claim:
+    async def _lend(self, pod: Json, private: Private | None) -> None:
+        """Give a pod the login that it waits for; without it, it is of no use."""
+        secret = manifest.login_secret(pod, private) if private else None
+        if secret is None:
+            return
+        for attempt in range(_CLAIM_ATTEMPTS):
+            try:
+                await self._api.create_secret(secret)
+            except ApiError as error:
+                if error.code != HTTPStatus.FORBIDDEN or _refuses(error, attempt):
+                    await self._without_login(pod, error)
+                await self._pause(attempt)
+            else:
+                return
+
+    async def _without_login(self, pod: Json, error: ApiError) -> NoReturn:
+        self.log.error("A build pod gets no login: %s", error.words or error)
+        metadata = pod["metadata"]
+        # where this fails, the pod fails by itself: it waits for its volume in vain
+        with contextlib.suppress(ApiError):
+            await self._api.delete_pod(metadata["name"], metadata["uid"], _REMOVE_GRACE)
+        if error.code != HTTPStatus.FORBIDDEN:
+            raise error
+        raise ExecutorUnavailable(
+            "Kubernetes does not take the login of the private repository: an admin has to"
+            " allow the image builder to create Secrets."
+        ) from error
+
+    async def _adopt(self, request: BuildRequest, pod: Json, private: Private | None) -> Claim:
         """A claim on a pod that has the name already, or had it."""
         known = manifest.read_request(pod)
         if known is None or known.key != request.key:
@@ -248,6 +279,9 @@ class KubernetesExecutor(ExecutorSettings):
             return self._claimed(known, pod, ClaimState.GONE)
         # our own, whose answer was lost, is told of from its beginning, even if it is over by now
         ours = known.id == request.id
+        if not verdict.started(pod) and not verdict.finished(pod):
+            # the process that created it may have ended before it had done this
+            await self._lend(pod, private)
         return self._claimed(known, pod, ClaimState.CREATED if ours else _state(pod))
 
     async def _wait_until_gone(self, pod: Json) -> None:

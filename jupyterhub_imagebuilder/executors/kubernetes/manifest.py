@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from jupyterhub_imagebuilder.builds.model import BuildRequest
-from jupyterhub_imagebuilder.executors import carried, repo2docker
+from jupyterhub_imagebuilder.executors import carried, entrypoint, repo2docker
 from jupyterhub_imagebuilder.executors.kubernetes.api import Json
 from jupyterhub_imagebuilder.executors.kubernetes.placement import Placement
+from jupyterhub_imagebuilder.executors.private import FETCHED_FOLDER, LOGIN_FOLDER, Private
 
-#: The build pod's only container.
+#: The container that builds.
 CONTAINER = "builder"
+#: What runs before it where the repository is private.
+FETCHER = "fetcher"
 #: Labels that every build pod of this project has, and no other pod.
 SELECTOR = "app.kubernetes.io/managed-by=jupyterhub-imagebuilder,app.kubernetes.io/component=build"
 
@@ -22,6 +27,8 @@ _KEY_LABEL = carried.PREFIX + "key"
 _KEY_LABEL_LENGTH = 40
 _ENGINE_FOLDER = "/var/run/imagebuilder-engine"
 _DOCKER_FOLDER = "/var/run/imagebuilder-docker"
+_LOGIN = "login"
+_FETCHED = "fetched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,16 @@ class PodSettings:
     repo2docker_extra_args: Sequence[str] = ()
 
 
-def build_pod(request: BuildRequest, settings: PodSettings, placement: Placement) -> Json:
-    """The pod that carries out a build."""
+def build_pod(
+    request: BuildRequest,
+    settings: PodSettings,
+    placement: Placement,
+    private: Private | None = None,
+) -> Json:
+    """The pod that carries out a build.
+
+    :param private: how its repository is fetched, where that takes a login.
+    """
     spec: Json = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -61,6 +76,8 @@ def build_pod(request: BuildRequest, settings: PodSettings, placement: Placement
         "containers": [_container(request, settings)],
         "volumes": _volumes(settings),
     }
+    if private:
+        _add_fetcher(spec, request, settings, private)
     if settings.priority_class:
         spec["priorityClassName"] = settings.priority_class
     affinity = placement.affinity()
@@ -86,6 +103,38 @@ def build_pod(request: BuildRequest, settings: PodSettings, placement: Placement
     }
 
 
+def login_secret(pod: Json, private: Private) -> Json | None:
+    """The Secret that a pod waits for, which goes when the pod goes; None where it needs none.
+
+    :param pod: as Kubernetes has it.
+    """
+    metadata = pod["metadata"]
+    for volume in pod["spec"].get("volumes") or []:
+        if volume["name"] == _LOGIN:
+            return {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "type": "Opaque",
+                "metadata": {
+                    "name": volume["secret"]["secretName"],
+                    "labels": dict(metadata["labels"]),
+                    "ownerReferences": [
+                        {
+                            "apiVersion": "v1",
+                            "kind": "Pod",
+                            "name": metadata["name"],
+                            "uid": metadata["uid"],
+                        }
+                    ],
+                },
+                "data": {
+                    name: base64.b64encode(content).decode()
+                    for name, content in private.files.items()
+                },
+            }
+    return None
+
+
 def read_request(pod: Json) -> BuildRequest | None:
     """The request that a pod was created for; None when the pod does not say."""
     metadata = pod["metadata"]
@@ -107,6 +156,35 @@ def slim(pod: Json) -> Json:
         "spec": {"nodeName": spec["nodeName"]} if spec.get("nodeName") else {},
         "status": pod.get("status") or {},
     }
+
+
+def _add_fetcher(
+    spec: Json, request: BuildRequest, settings: PodSettings, private: Private
+) -> None:
+    """Have the repository fetched by a container that alone has the login."""
+    fetched = {"name": _FETCHED, "mountPath": FETCHED_FOLDER}
+    login = {"name": _LOGIN, "mountPath": LOGIN_FOLDER, "readOnly": True}
+    builder = spec["containers"][0]
+    builder["args"].insert(0, f"{entrypoint.FETCHED}{FETCHED_FOLDER}")
+    builder["volumeMounts"].append({**fetched, "readOnly": True})
+    spec["initContainers"] = [
+        {
+            "name": FETCHER,
+            "image": settings.build_image,
+            "command": private.command(),
+            "env": [{"name": name, "value": value} for name, value in settings.extra_env.items()],
+            "resources": dict(settings.resources),
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "securityContext": builder["securityContext"],
+            "volumeMounts": [login, fetched],
+        }
+    ]
+    # its own for each pod: that of an earlier one with the same name may be about to go
+    name = f"{request.name}-{secrets.token_hex(4)}"
+    spec["volumes"] += [
+        {"name": _LOGIN, "secret": {"secretName": name, "optional": False}},
+        {"name": _FETCHED, "emptyDir": {}},
+    ]
 
 
 def _container(request: BuildRequest, settings: PodSettings) -> Json:

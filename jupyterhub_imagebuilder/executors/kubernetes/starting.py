@@ -72,7 +72,8 @@ class Start:
                 return verdict.lost()
             if verdict.started(pod) or verdict.finished(pod):
                 return None
-            if self._clock.now() >= look:
+            # a fetch may take long, and has no events
+            if self._clock.now() >= look and not verdict.fetching(pod):
                 await self._ask_for_events()
                 look = self._clock.now() + _NEXT_LOOK
             failure = self._lasting_trouble(pod) or self._stuck(pod)
@@ -104,7 +105,12 @@ class Start:
 
     def _stuck(self, pod: Json) -> BuildFailed | None:
         """A pod that has a node and never starts, for no reason that Kubernetes would tell."""
+        if verdict.fetching(pod):
+            # that has the time that the whole build has
+            return None
         key = "starting" if pod["spec"].get("nodeName") else "node"
+        if verdict.fetched(pod):
+            key = "fetched"
         if self._sight.lasted(key) < self._patience.node:
             return None
         said = verdict.waits_for(pod, self._events)

@@ -14,7 +14,7 @@ from jupyterhub_imagebuilder.errors import BuildFailed, Reason
 from jupyterhub_imagebuilder.executors import diagnosis, repo2docker
 from jupyterhub_imagebuilder.executors.entrypoint import ENGINE_UNAVAILABLE
 from jupyterhub_imagebuilder.executors.kubernetes.api import Json
-from jupyterhub_imagebuilder.executors.kubernetes.manifest import CONTAINER
+from jupyterhub_imagebuilder.executors.kubernetes.manifest import CONTAINER, FETCHER
 
 _PULL = frozenset(
     {
@@ -60,11 +60,23 @@ def finished(pod: Json) -> bool:
     return _status(pod).get("phase") in ("Succeeded", "Failed")
 
 
+def fetching(pod: Json) -> bool:
+    """Whether the container runs that fetches a private repository before the build."""
+    return "running" in _fetcher(pod)
+
+
+def fetched(pod: Json) -> bool:
+    """Whether that one has ended."""
+    return "terminated" in _fetcher(pod)
+
+
 def waits_for(pod: Json, events: Sequence[Json]) -> str:
     """What a pod that does not run yet waits for: one sentence."""
     problem = trouble(pod, events)
     if problem:
         return problem.message
+    if fetching(pod):
+        return "The private repository is being fetched."
     node = pod["spec"].get("nodeName")
     if not node:
         scaling = _last(events, _AUTOSCALER)
@@ -87,7 +99,8 @@ def trouble(pod: Json, events: Sequence[Json]) -> Trouble | None:
             Reason.UNSCHEDULABLE,
             f"No node can take the build: {_cut(words)}" + (f" ({scaling})" if scaling else ""),
         )
-    waiting = _state(pod).get("waiting") or {}
+    # before the build's own container has its turn, it says no more than that
+    waiting = _fetcher(pod).get("waiting") or _state(pod).get("waiting") or {}
     said = waiting.get("message") or _last(events, {"Failed"}) or waiting.get("reason") or ""
     if waiting.get("reason") in _PULL:
         # while the node waits for its next attempt, the state says no more than that
@@ -98,7 +111,8 @@ def trouble(pod: Json, events: Sequence[Json]) -> Trouble | None:
         return Trouble(
             Reason.MOUNT_FAILED, f"The build's container cannot be created: {_cut(said)}"
         )
-    if not started(pod) and _mount_failed(events):
+    before = not (started(pod) or fetching(pod) or fetched(pod))
+    if before and _mount_failed(events):
         words = _last(events, {"FailedMount", "FailedAttachVolume"})
         return Trouble(
             Reason.MOUNT_FAILED, f"A volume of the build pod cannot be mounted: {_cut(words)}"
@@ -119,7 +133,7 @@ def ending(pod: Json, lines: Sequence[str], *, pushing: bool) -> BuildFailed | N
 
 def _ended_by_itself(pod: Json, lines: Sequence[str], *, pushing: bool) -> BuildFailed:
     status = _status(pod)
-    terminated = _state(pod).get("terminated") or {}
+    terminated = _terminated(pod)
     code = terminated.get("exitCode")
     if terminated.get("reason") == "OOMKilled":
         return BuildFailed(
@@ -139,7 +153,7 @@ def _ended_by_itself(pod: Json, lines: Sequence[str], *, pushing: bool) -> Build
 
 def last_words(pod: Json) -> list[str]:
     """The end of the log as the pod's status keeps it."""
-    message = (_state(pod).get("terminated") or {}).get("message") or ""
+    message = _terminated(pod).get("message") or ""
     return [repo2docker.read_line(line).text for line in message.splitlines()]
 
 
@@ -184,8 +198,24 @@ def _status(pod: Json) -> Json:
 
 def _state(pod: Json) -> Json:
     """State of the build's own container: others may have been injected beside it."""
-    for container in _status(pod).get("containerStatuses") or []:
-        if container.get("name") == CONTAINER:
+    return _state_of(pod, "containerStatuses", CONTAINER)
+
+
+def _fetcher(pod: Json) -> Json:
+    """State of the container that fetches a private repository; empty where there is none."""
+    return _state_of(pod, "initContainerStatuses", FETCHER)
+
+
+def _terminated(pod: Json) -> Json:
+    """How the build's container ended, or the one without which it does not start."""
+    found: Json = _state(pod).get("terminated") or {}
+    fetching: Json = _fetcher(pod).get("terminated") or {}
+    return found or (fetching if fetching.get("exitCode") else {})
+
+
+def _state_of(pod: Json, kind: str, name: str) -> Json:
+    for container in _status(pod).get(kind) or []:
+        if container.get("name") == name:
             state: Json = container.get("state") or {}
             return state
     return {}

@@ -62,6 +62,7 @@ EVERYTHING: dict[str, Any] = {
     "rbac": {
         "create": True,
         "builds": True,
+        "privateRepositories": True,
         "serviceAccount": {"name": "service", "namespace": "elsewhere"},
     },
     "registry": {**CREDENTIAL, "existingSecret": "", "extraNamespaces": ["default"]},
@@ -311,3 +312,11 @@ def test_the_api_server_accepts_every_value(render, kubectl, namespace):
     for item in render(EVERYTHING, namespace=namespace).values():
         answer = kubectl("apply", "--dry-run=server", "-f", "-", stdin=json.dumps(item))
         assert "created (server dry run)" in answer
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_secrets_are_created_only_where_private_repositories_are_built(render, private):
+    rbac = {"builds": True, "privateRepositories": private}
+    role = render({"rbac": rbac})["Role/imagebuilder-builds"]
+    rules = [rule["verbs"] for rule in role["rules"] if rule["resources"] == ["secrets"]]
+    assert rules == ([["create"]] if private else [])

@@ -63,7 +63,7 @@ def program(tmp_path):
     """Start the entry point with a repo2docker of the test's own."""
     started = []
 
-    def start(body="", *, answers=(b"HTTP/1.0 200 OK",), first=(), **environment):
+    def start(body="", *, answers=(b"HTTP/1.0 200 OK",), first=(), last="repo", **environment):
         tool = tmp_path / "jupyter-repo2docker"
         tool.write_text(FAKE.format(python=sys.executable, body=body))
         tool.chmod(0o755)
@@ -81,7 +81,7 @@ def program(tmp_path):
                 *first,
                 "--ref",
                 "abc; ls",
-                "repo",
+                last,
             ],
             env={
                 "PATH": f"{tmp_path}:{os.environ['PATH']}",
@@ -336,3 +336,70 @@ def test_what_ends_in_time_knows_no_deadline(program):
 
     assert process.returncode == 0
     assert "built" in out
+
+
+def fetched(folder, *, log="", error=""):
+    """The folder as the fetcher leaves it."""
+    folder.mkdir()
+    (folder / "log").write_text(log)
+    if error:
+        (folder / "error").write_text(error)
+    return f"--fetched={folder}"
+
+
+def test_what_was_said_of_a_fetch_is_a_part_of_the_log(program, tmp_path):
+    first = fetched(tmp_path / "fetched", log="Cloning into bare repository\nremote: done\n")
+    out, _ = program("print('built')", first=(first,)).communicate(timeout=20)
+
+    lines = out.splitlines()
+    assert [json.loads(line) for line in lines[1:3]] == [
+        {"message": "Cloning into bare repository", "phase": "fetching"},
+        {"message": "remote: done", "phase": "fetching"},
+    ]
+    assert lines[0] == FIRST_LINE
+    assert lines[3] == "built"
+
+
+def test_without_its_repository_nothing_is_built(program, tmp_path):
+    first = fetched(tmp_path / "fetched", log="fatal: no\n", error="It may not be read.")
+    process = program("print('built')", first=(first,))
+    out, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 1
+    assert "built" not in out
+    assert out.splitlines()[-1] == "It may not be read."
+    assert (tmp_path / "words").read_text() == "It may not be read."
+
+
+def test_git_takes_the_copy_for_the_repository(program, tmp_path):
+    """Branch, request and remote are those of the repository itself."""
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    first = fetched(tmp_path / "fetched")
+    bare = tmp_path / "fetched" / "repository"
+
+    def git(*words):
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    git("init", "-q", "--bare", "-b", "main", str(bare))
+    tree = git("-C", str(bare), "write-tree")
+    commits = {
+        name: git("-C", str(bare), *who, "commit-tree", tree, "-m", name)
+        for name in ("main", "request")
+    }
+    git("-C", str(bare), "update-ref", "refs/heads/main", commits["main"])
+    git("-C", str(bare), "update-ref", "refs/pull/7/head", commits["request"])
+    url = "https://git.example.org/team/secret"
+    clone = tmp_path / "clone"
+    body = (
+        "import subprocess\n"
+        f"subprocess.run(['git', 'clone', '-q', {url!r}, {str(clone)!r}], check=True)"
+    )
+    process = program(body, first=(first, "--fetch=refs/pull/7/head"), last=url)
+    out, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 0, out
+    assert git("-C", str(clone), "rev-parse", "HEAD") == commits["main"]
+    request = git("-C", str(clone), "rev-parse", "refs/remotes/origin/pull/7/head")
+    assert request == commits["request"]
+    assert git("-C", str(clone), "config", "remote.origin.url") == url

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import dataclasses
 
 import pytest
@@ -10,6 +11,8 @@ from jupyterhub_imagebuilder.builds.ports import ClaimState, Ended
 from jupyterhub_imagebuilder.errors import BuildFailed, ExecutorUnavailable, Reason
 from jupyterhub_imagebuilder.executors.docker import container
 from jupyterhub_imagebuilder.executors.docker.engine import EngineError
+from jupyterhub_imagebuilder.executors.private import FETCHED_FOLDER, LOGIN_FOLDER
+from jupyterhub_imagebuilder.providers.forge import CloneLogin
 from tests.unit.executors.kubernetes.clock import settle
 from tests.unit.executors.requests import make_request
 
@@ -323,3 +326,28 @@ async def test_a_build_that_is_over_is_shared_while_its_image_can_be_there(
     if state is ClaimState.GONE:
         assert await world.executor.found() == []
         assert (await claimed(world, request)).state is ClaimState.CREATED
+
+
+async def test_the_login_of_a_private_repository_is_in_files_before_the_start(world):
+    login = CloneLogin("https://git.example.org/team/secret.git", "oauth2", "the-token", "")
+    world.executor.login_of = lambda _: login
+
+    claim = await launched(world)
+
+    made = world.engine.named(claim.request.name)
+    assert list(made.files) == [f"{LOGIN_FOLDER}/gitconfig"]
+    assert made.starts == 1
+    assert "the-token" not in repr(made.body)
+    coded = base64.b64encode(b"oauth2:the-token").decode()
+    assert coded not in repr(made.body)
+    # what fetches turns into what builds
+    assert made.body["Entrypoint"].count("python3") == 2
+    assert made.body["Cmd"][0] == f"--fetched={FETCHED_FOLDER}"
+
+
+async def test_a_public_repository_is_not_fetched_before(world):
+    claim = await launched(world)
+
+    made = world.engine.named(claim.request.name)
+    assert made.files == {}
+    assert made.body["Entrypoint"].count("python3") == 1

@@ -21,6 +21,7 @@ class FakeKubernetes:
         self.logs: dict[str, list[str]] = {}
         self.events: dict[str, list[Json]] = {}
         self.secrets: dict[tuple[str, str], bytes] = {}
+        self.created_secrets: list[Json] = []
         self.calls: Counter[str] = Counter()
         #: errors that the next calls of a method raise, one each
         self.failures: dict[str, list[Exception]] = {}
@@ -118,6 +119,10 @@ class FakeKubernetes:
         if lines is None:
             raise ApiError("not found", 404)
         return lines
+
+    async def create_secret(self, manifest: Json) -> None:
+        self._called("create_secret")
+        self.created_secrets.append(manifest)
 
     async def read_secret(self, name: str, key: str):
         self._called("read_secret")

@@ -312,3 +312,23 @@ async def test_how_a_connection_failed_is_for_the_log_alone(tmp_path, unused_tcp
 
     assert failed.value.message == "Kubernetes does not answer."
     assert str(unused_tcp_port) in caplog.text
+
+
+async def test_a_secret_is_created_and_there_already_is_fine(server, client):
+    secret = {"kind": "Secret", "metadata": {"name": "a"}}
+    server.answers = [(201, secret), (409, {"message": "already exists"})]
+
+    await client.create_secret(secret)
+    await client.create_secret(secret)
+
+    method, path, _, body, _ = server.requests[0]
+    assert (method, path) == ("POST", "/api/v1/namespaces/builds/secrets")
+    assert json.loads(body) == secret
+
+
+async def test_a_secret_that_is_refused_is_an_error(server, client):
+    server.answers = [(403, {"message": "secrets is forbidden"})]
+
+    with pytest.raises(ApiError, match="secrets is forbidden") as failed:
+        await client.create_secret({"kind": "Secret"})
+    assert failed.value.code == 403

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 
@@ -7,6 +8,7 @@ import pytest
 
 from jupyterhub_imagebuilder.executors.kubernetes import manifest
 from jupyterhub_imagebuilder.executors.kubernetes.placement import Placement, place, ready_nodes
+from jupyterhub_imagebuilder.executors.private import Private
 from tests.unit.executors.requests import make_request
 
 SETTINGS = manifest.PodSettings(
@@ -139,3 +141,54 @@ def test_what_is_kept_of_a_pod_is_enough_to_adopt_it():
     assert (kept["spec"], kept["status"]) == ({"nodeName": "node-1"}, {"phase": "Running"})
     assert kept["metadata"]["uid"] == "u"
     assert len(json.dumps(kept)) < 2500 < len(json.dumps(pod))
+
+
+PRIVATE = Private(
+    "https://git.example.org/team/secret.git", "", {"gitconfig": b"the-login", "ca.pem": b"a"}
+)
+
+
+def private_pod():
+    return manifest.build_pod(make_request(), SETTINGS, Placement(), PRIVATE)
+
+
+def mounted(container):
+    return {mount["name"]: mount for mount in container["volumeMounts"]}
+
+
+def test_the_login_of_a_private_repository_is_in_another_container_than_the_build():
+    spec = private_pod()["spec"]
+    (fetcher,), (builder,) = spec["initContainers"], spec["containers"]
+
+    assert set(mounted(fetcher)) == {"login", "fetched"}
+    assert set(mounted(builder)) == {"engine", "docker", "push", "fetched"}
+    assert mounted(builder)["fetched"]["readOnly"] is True
+    assert builder["args"][0] == f"--fetched={mounted(builder)['fetched']['mountPath']}"
+    assert builder["args"][1:] == build()["spec"]["containers"][0]["args"]
+    assert PRIVATE.address in fetcher["command"]
+    assert {"name": "HTTPS_PROXY", "value": "http://proxy"} in fetcher["env"]
+    assert fetcher["securityContext"] == builder["securityContext"]
+
+
+def test_what_is_public_has_nothing_of_it():
+    pod = build()
+
+    assert "initContainers" not in pod["spec"]
+    assert manifest.login_secret(pod, PRIVATE) is None
+
+
+def test_the_secret_goes_with_its_pod_and_no_other_has_its_name():
+    pods = [private_pod(), private_pod()]
+    for index, pod in enumerate(pods):
+        pod["metadata"]["uid"] = f"uid-{index}"
+    first, second = (manifest.login_secret(pod, PRIVATE) for pod in pods)
+
+    assert first["metadata"]["name"] != second["metadata"]["name"]
+    assert len(first["metadata"]["name"]) <= 253
+    (owner,) = first["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("Pod", "uid-0")
+    assert base64.b64decode(first["data"]["gitconfig"]) == b"the-login"
+    volume = next(v for v in pods[0]["spec"]["volumes"] if v["name"] == "login")
+    assert volume["secret"]["secretName"] == first["metadata"]["name"]
+    assert "the-login" not in json.dumps(pods)
+    assert base64.b64encode(b"the-login").decode() not in json.dumps(pods)

@@ -10,7 +10,7 @@ SOURCES := jupyterhub_imagebuilder tests tools docs/conf.py setup_ui_example.py
 # Of the demo; DOCKER_HOST, if set, names the engine that it uses.
 export DEMO_PORT DEMO_DIR
 
-.PHONY: help demo demo-clean setup test quick hubs lint types format docs reference bench clean
+.PHONY: help demo demo-clean setup frontend test quick hubs lint types format docs reference bench clean
 
 help:  ## list these tasks
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,12 +24,16 @@ demo-clean:  ## remove all that `make demo` has made
 
 setup:  ## create .venv with all that the tests need (the tasks below do that by themselves)
 	@tools/setup dev
+	@tools/frontend dev
+
+frontend:  ## the form and the pages, into the package; prints their sizes
+	@tools/frontend
 
 test:  ## all tests, on all supported JupyterHubs; what the machine lacks is skipped with a reason
 	@set -f; tools/test $(HUBS)
 
 quick: setup  ## the tests that need no network and no cluster, in seconds
-	@.venv/bin/python -m pytest -q tests/unit tests/contract
+	@.venv/bin/python -m pytest -q tests/unit tests/contract tests/integration/frontend
 
 hubs:  ## the hub's side on 5.2, 5.5 and the newest JupyterHub
 	@set -f; PYTEST_ARGS="tests/unit/hub tests/integration/hub" tools/test $(HUBS)
@@ -38,15 +42,18 @@ lint: setup  ## format, rules, and who may import whom
 	@.venv/bin/ruff format --check $(SOURCES)
 	@.venv/bin/ruff check $(SOURCES)
 	@.venv/bin/lint-imports
-	@if command -v shellcheck >/dev/null; then shellcheck tools/setup tools/test .ci/run; \
+	@cd frontend && npm run --silent lint
+	@if command -v shellcheck >/dev/null; then shellcheck tools/setup tools/test tools/frontend .ci/run; \
 	else echo "shellcheck is not installed: the shell scripts are not checked"; fi
 
-types: setup  ## mypy, strict
+types: setup  ## mypy and tsc, strict
 	@.venv/bin/mypy
+	@cd frontend && npm run --silent types
 
 format: setup  ## rewrite the code in its one format
 	@.venv/bin/ruff format $(SOURCES)
 	@.venv/bin/ruff check --fix $(SOURCES)
+	@cd frontend && npm run --silent format
 
 docs:  ## the documentation as HTML, warnings are errors
 	@tools/setup docs
@@ -61,5 +68,6 @@ bench: setup  ## measure on a quiet machine and print a table; BENCH="P2 P3" for
 
 clean:  ## remove what the tasks have made, the environments too
 	rm -rf .venv .venv-hub-* docs/_build dist build .coverage* \
+	  frontend/node_modules jupyterhub_imagebuilder/static \
 	  .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

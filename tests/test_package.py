@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tarfile
@@ -43,6 +44,18 @@ def sdist(built):
 
 
 @pytest.fixture(scope="module")
+def static():
+    """Files that the front end's build has made, as its manifest names them."""
+    folder = PACKAGE / "static"
+    path = folder / "manifest.json"
+    if not path.exists():
+        pytest.skip("no front end: run make frontend first")
+    entries = json.loads(path.read_text(encoding="utf-8")).values()
+    names = {name for each in entries for name in (each["file"], *each.get("css", []))}
+    return {f"jupyterhub_imagebuilder/static/{name}" for name in ("manifest.json", *names)}
+
+
+@pytest.fixture(scope="module")
 def metadata(wheel):
     (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
     return Parser().parsestr(wheel.read(name).decode())
@@ -75,6 +88,22 @@ def test_sdist_holds_what_a_packager_needs(sdist):
 def test_sdist_holds_nothing_that_was_made(sdist):
     made = (".venv", "build/", "dist/", "docs/_build", ".coverage", "screenshots")
     assert [name for name in sdist if name.startswith(made) or "__pycache__" in name] == []
+
+
+def test_wheel_and_sdist_hold_the_built_front_end(wheel, sdist, static):
+    """Nobody needs Node.js to install either."""
+    kinds = {(path.name.partition("-")[0], path.suffix) for path in map(Path, static)}
+    assert {("form", ".js"), ("pages", ".js"), ("pages", ".css")} <= kinds
+    for files in (set(wheel.namelist()), sdist):
+        held = {name for name in files if name.startswith("jupyterhub_imagebuilder/static/")}
+        assert held - {"jupyterhub_imagebuilder/static/"} >= static
+        # of one build alone
+        assert {name for name in held if name.endswith((".js", ".css"))} <= static
+
+
+def test_sdist_holds_the_front_ends_sources(sdist):
+    assert {"frontend/package.json", "frontend/package-lock.json", "frontend/build.js"} <= sdist
+    assert [name for name in sdist if "node_modules" in name] == []
 
 
 def test_metadata_says_who_may_use_it(metadata):

@@ -111,8 +111,13 @@ def _packages(state: State) -> list[str]:
 
 
 def _remove_environment() -> None:
-    """Python's part: packages, and what it keeps compiled beside the code."""
+    """Packages, what was built with them, and what Python keeps compiled beside the code."""
     shutil.rmtree(CLONE / ".venv-demo", ignore_errors=True)
+    modules = CLONE / "frontend" / "node_modules"
+    # one with the tools of tests in it is somebody's who works here, and so is what it built
+    if not (modules / ".all").exists():
+        shutil.rmtree(modules, ignore_errors=True)
+        shutil.rmtree(CLONE / "jupyterhub_imagebuilder" / "static", ignore_errors=True)
     for folder in ("jupyterhub_imagebuilder", "tools"):
         for cache in list((CLONE / folder).rglob("__pycache__")):
             shutil.rmtree(cache, ignore_errors=True)

@@ -73,6 +73,18 @@ def test_all_of_the_demos_goes_and_what_was_there_before_stays(world, tmp_path):
     assert not (tmp_path / ".venv-demo").exists()
 
 
+@pytest.mark.parametrize("tools", [False, True])
+def test_what_the_demo_has_built_goes_but_for_somebody_who_works_there(world, tmp_path, tools):
+    modules = tmp_path / "frontend" / "node_modules"
+    static = tmp_path / "jupyterhub_imagebuilder" / "static"
+    for folder in (modules, static):
+        folder.mkdir(parents=True)
+    if tools:
+        (modules / ".all").touch()
+    assert clean.main() == 0
+    assert [folder.exists() for folder in (modules, static)] == [tools, tools]
+
+
 def test_what_is_used_by_others_stays_and_is_named(world, capsys):
     world.used = {"pulled:1", "imagebuilder-home-demo"}
     assert clean.main() == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from jupyterhub_imagebuilder.builds.events import Event, Gap, LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.feed import Feed
@@ -27,6 +28,32 @@ _MESSAGES = {
 _ELSEWHERE = "Another image builder carried this out; its log cannot be shown here and now."
 
 
+class News(Protocol):
+    """Is told which build there is something new of.  Never raises, never waits."""
+
+    def changed(self, build: Build) -> None:
+        """It is new, entered a phase, or is another's as well."""
+
+    def moved(self, build: Build) -> None:
+        """It waits, at another place or with another sentence: that can be told later."""
+
+    def gone(self, build: Build) -> None:
+        """It was removed from everybody's history."""
+
+
+class NoNews:
+    """Where nobody wants to know."""
+
+    def changed(self, build: Build) -> None:
+        """Ignore it."""
+
+    def moved(self, build: Build) -> None:
+        """Ignore it."""
+
+    def gone(self, build: Build) -> None:
+        """Ignore it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
     """Who is told of a build beside its viewers."""
@@ -34,6 +61,7 @@ class Audience:
     observer: BuildObserver = field(default_factory=Unobserved)
     store: Store | None = None
     author: str = ""  #: of what is stored: this process
+    news: News = field(default_factory=NoNews)
 
 
 class Build:
@@ -57,6 +85,9 @@ class Build:
         self.entered: dict[Phase, float] = {}  #: when each phase began
         self.uid: str | None = None  #: of its pod or container
         self.mark = kept.mark if kept else None  #: from which its log is to be followed
+        self.position: int | None = None  #: in the queue, from 1; None: it does not wait there
+        self.published = kept is not None and kept.published  #: whether everybody may see it
+        self.size = kept.size if kept else None  #: bytes of the image's layers; None: not known
         self.resumed = kept is not None  #: what it said before may not be known here
         self._owners: set[tuple[OwnerKind, str]] = {(request.owner.kind, request.owner.name)}
         if kept is not None:
@@ -103,10 +134,25 @@ class Build:
         if (owner.kind, owner.name) not in self._owners:
             self._owners.add((owner.kind, owner.name))
             self._keep()
+            self._audience.news.changed(self)
+
+    def asked_by(self, viewer: Owner) -> bool:
+        """Whether the viewer is one of those who asked for this build."""
+        return (viewer.kind, viewer.name) in self._owners
 
     def visible_to(self, viewer: Owner) -> bool:
-        """Whether the viewer asked for this build, or may see all of them."""
-        return viewer.admin or (viewer.kind, viewer.name) in self._owners
+        """Whether the viewer asked for this build, may see all of them, or everybody may."""
+        return viewer.admin or self.published or self.asked_by(viewer)
+
+    def stand(self, position: int | None) -> None:
+        """It has another place in the queue, or none any more."""
+        self.position = position
+        self._audience.news.moved(self)
+
+    def weigh(self, size: int) -> None:
+        """It is known by now how large its image is, in bytes."""
+        self.size = size
+        self._audience.news.changed(self)
 
     def events(self, after: str | None = None) -> AsyncIterator[Event]:
         """The events so far, then live, until the terminal one; see :meth:`Feed.read`."""
@@ -214,6 +260,8 @@ class Build:
             self._keep()
             self._recorder.news()
         self._audience.observer.entered(self.request, event, cached=self.cached)
+        news = self._audience.news
+        (news.changed if new or event.phase is not Phase.WAITING else news.moved)(self)
 
     def _keep(self) -> None:
         if self._recorder:

@@ -95,7 +95,7 @@ class Execution:
         # when the registry was last asked: a request is made right before its look-up
         self._asked = build.request.created
         if claim is None:
-            self._place = queue.enter(build.request, self._say)
+            self._place = queue.enter(build.request, self._say, build.stand)
         else:
             self._place = queue.occupy(build.request)
             self._hold(claim)

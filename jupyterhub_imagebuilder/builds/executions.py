@@ -12,6 +12,7 @@ from jupyterhub_imagebuilder.builds.catalog import Catalog
 from jupyterhub_imagebuilder.builds.execution import Execution, Patience
 from jupyterhub_imagebuilder.builds.ports import BuildObserver, Claim, Clock, Executor, Registry
 from jupyterhub_imagebuilder.builds.queue import BuildQueue
+from jupyterhub_imagebuilder.builds.weighing import Scales
 from jupyterhub_imagebuilder.errors import BuildFailed, ExecutorUnavailable
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class Executions:
 
     :param catalog: knows every build that is begun here.
     :param linger: seconds for which the pod of what was built stays, for others to see.
+    :param scales: tells how large what was built is.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Executions:
         observer: BuildObserver,
         patience: Patience,
         linger: float,
+        scales: Scales,
     ) -> None:
         self._executor = executor
         self._registry = registry
@@ -51,6 +54,8 @@ class Executions:
         self._observer = observer
         self._patience = patience
         self._linger = linger
+        self._scales = scales
+        self._stopping = False
         self._running: dict[str, Execution] = {}  # by key: the build that requests join
         self._removals: dict[str, asyncio.Task[None]] = {}  # by build name
         self._settled: dict[str, None] = {}  # UIDs of pods that were seen through, oldest first
@@ -88,6 +93,11 @@ class Executions:
         self._catalog.add(build)
         self._spawn(self._share(build, other), f"share {build.request.name}")
 
+    def weigh(self, build: Build) -> None:
+        """Find out how large the image of a build is that is over, while others go on."""
+        if build.digest is not None and not self._stopping:
+            self._spawn(self._scales.weigh(build), f"weigh {build.request.name}")
+
     def is_settled(self, uid: str) -> bool:
         """Whether a pod was seen through."""
         return uid in self._settled
@@ -110,6 +120,7 @@ class Executions:
 
     async def stop(self) -> None:
         """End all tasks; builds go on in the executor."""
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -131,7 +142,7 @@ class Executions:
             # only now: a request that comes later must not join a build that is over
             del self._running[build.request.key]
             if build.over:
-                self._catalog.ended(build)
+                self._ended(build)
             execution.ended.set()
 
     async def _share(self, build: Build, other: Execution) -> None:
@@ -150,7 +161,11 @@ class Executions:
             # that was another pod, which it only waited for
             self.begin(build)
             return
+        self._ended(build)
+
+    def _ended(self, build: Build) -> None:
         self._catalog.ended(build)
+        self.weigh(build)
 
     async def _remove(self, claim: Claim, linger: float) -> None:
         """Remove what a build left, in ``linger`` seconds, and try until it is done."""

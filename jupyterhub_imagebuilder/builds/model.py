@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import unquote
 
 
 class OwnerKind(StrEnum):
@@ -45,6 +46,40 @@ class ResolvedRef:
     commit: str  #: full commit id (or another immutable id)
     title: str | None = field(default=None, compare=False)  #: first line of its message
     date: float | None = field(default=None, compare=False)  #: seconds since the epoch
+
+    @property
+    def pinned(self) -> str:
+        """What one would write to get this very commit, whatever the ref means by then."""
+        provider, spec, ref = self.spec.provider, self.spec.spec, self.spec.ref
+        repository, *written = spec.rsplit("/", ref.count("/") + 1)
+        if not ref or unquote("/".join(written)) != ref:
+            return f"build:{self.spec}"  # an archive's spec names what never changes
+        return f"build:{provider}/{repository}/{self.commit}"
+
+
+class RefKind(StrEnum):
+    """What a name of a commit is."""
+
+    BRANCH = "branch"
+    TAG = "tag"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A branch or a tag."""
+
+    name: str  #: as one writes it behind ``@``
+    kind: RefKind
+    commit: str  #: which it means now
+
+
+@dataclass(frozen=True, slots=True)
+class Refs:
+    """What of a repository's branches and tags can be suggested; none where it has none."""
+
+    refs: tuple[Ref, ...] = ()  #: the default branch, other branches, tags from the newest on
+    default: str | None = None  #: the branch that the host shows first; None: it does not say
+    more: bool = False  #: whether there are others
 
 
 @dataclass(frozen=True, slots=True)

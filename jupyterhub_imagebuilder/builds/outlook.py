@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jupyterhub_imagebuilder.builds.build import Build
@@ -40,6 +41,7 @@ class Outlook:
     build: Build | None  #: that build, where the viewer may see it
     seconds: float | None  #: that a build of the repository takes; None: nobody knows
     limits: Limits
+    familiar: bool = False  #: the viewer has an image of the repository, or everybody has
 
     @property
     def why(self) -> str:
@@ -62,6 +64,26 @@ class Outlook:
 def visible(build: Build | None, viewer: Owner) -> Build | None:
     """The build, if the viewer may see it."""
     return build if build is not None and build.visible_to(viewer) else None
+
+
+async def familiar(
+    store: Store | None, here: Iterable[Build], repository: str, viewer: Owner
+) -> bool:
+    """Whether the viewer has an image of the repository, or one of its is published.
+
+    :param here: builds in memory, which need not be stored.
+    """
+    if any(
+        build.digest and (build.published or build.asked_by(viewer))
+        for build in here
+        if build.request.spec.repository == repository
+    ):
+        return True
+    try:
+        return store is not None and await store.familiar(repository, viewer)
+    except StoreUnavailable as error:
+        log.info("whether a repository is known cannot be told: %s", error.message)
+        return False
 
 
 async def expected(store: Store | None, repository: str) -> float | None:

@@ -17,10 +17,11 @@ from jupyterhub_imagebuilder.builds.model import (
     BuildRequest,
     ImageName,
     Owner,
+    Refs,
     RepoSpec,
     ResolvedRef,
 )
-from jupyterhub_imagebuilder.builds.record import BuildRecord, Kept, Page
+from jupyterhub_imagebuilder.builds.record import BuildRecord, Figures, Kept, Page, Wanted
 from jupyterhub_imagebuilder.errors import BuildFailed, Reason
 
 #: A commit of Git, in full.
@@ -65,6 +66,9 @@ class RepoProvider(Protocol):
         :raises ProviderUnavailable: the host does not answer.
         """
 
+    async def refs(self, spec: RepoSpec) -> Refs:
+        """Branches and tags of the repository, 500 at most; raises as :meth:`resolve` does."""
+
 
 class Registry(Protocol):
     """Where images are kept."""
@@ -91,6 +95,16 @@ class Registry(Protocol):
 
         :raises RegistryUnavailable: no answer: the tag is there, or not.
         :raises RegistryDenied: it cannot be deleted; the tag is still there.
+        """
+
+    async def size(self, image: ImageName, digest: str, platform: str) -> int | None:
+        """Bytes of the image's compressed layers; None when nobody can tell.
+
+        Where no registry is configured, of the image as the engine has it.
+
+        :param platform: which image of an index is meant: ``linux/amd64``.
+        :raises RegistryUnavailable: no answer.
+        :raises RegistryDenied: our credentials are refused.
         """
 
     async def check(self) -> None:
@@ -214,7 +228,7 @@ class Store(Protocol):
     ) -> list[Kept]:
         """The newest builds by their creation, newest first.
 
-        :param owner: only those that this one asked for.
+        :param owner: only those that this one asked for, and those that are published.
         :param before: only those that were created earlier, in seconds since the epoch.
         """
 
@@ -222,10 +236,34 @@ class Store(Protocol):
         """One build; None when it is not known."""
 
     async def made(self, image: str, digest: str) -> list[Kept]:
-        """Builds that ended with this image, newest first, a hundred at most.
+        """Builds that ended with this image: published ones, then newest first; 100 at most.
 
         :param image: registry and repository, without tag and digest.
         """
+
+    async def wanted(self, owner: Owner, limit: int) -> list[Wanted]:
+        """What the owner asked for, each repository and ref once, newest first."""
+
+    async def familiar(self, repository: str, owner: Owner) -> bool:
+        """Whether the owner has an image of that repository, or one of its is published.
+
+        :param repository: its canonical URL.
+        """
+
+    async def figures(self, since: float) -> Figures:
+        """What is kept, in numbers.
+
+        :param since: failures are counted from then on, in seconds since the epoch.
+        """
+
+    async def publish(self, build_id: str, *, published: bool) -> None:
+        """Put a build that is kept into everybody's list, where it stays, or take it out.
+
+        Waits until it is done.
+        """
+
+    async def weigh(self, build_id: str, size: int) -> None:
+        """Keep the size of a build's image, in bytes; waits until it is done."""
 
     async def built(self, repository: str, limit: int) -> list[Kept]:
         """The newest builds of a repository that made an image, newest first; not what was found.

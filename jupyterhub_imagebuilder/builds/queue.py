@@ -49,8 +49,10 @@ class Place:
     owner: tuple[OwnerKind, str]
     repository: str
     tell: Callable[[str], object]
+    move: Callable[[int | None], object]
     turn: asyncio.Event = field(default_factory=asyncio.Event)
     told: str = ""
+    position: int | None = None
 
 
 class BuildQueue:
@@ -100,21 +102,27 @@ class BuildQueue:
                 retry_after=seconds,
             )
 
-    def enter(self, request: BuildRequest, tell: Callable[[str], object]) -> Place:
+    def enter(
+        self,
+        request: BuildRequest,
+        tell: Callable[[str], object],
+        move: Callable[[int | None], object] = str,
+    ) -> Place:
         """Take a place at the end of its owner's own queue.
 
         :param tell: called with a sentence whenever there is something new to say to who waits.
+        :param move: called with the place in the queue, from 1, and None when it has its turn.
         :returns: the place; its ``turn`` may be set already.
         """
         owner = (request.owner.kind, request.owner.name)
-        place = Place(owner, request.spec.repository, tell)
+        place = Place(owner, request.spec.repository, tell, move)
         self._waiting.setdefault(owner, deque()).append(place)
         self._advance()
         return place
 
     def occupy(self, request: BuildRequest) -> Place:
         """Count a build that runs already, whatever the limits say."""
-        place = Place((request.owner.kind, request.owner.name), request.spec.repository, str)
+        place = Place((request.owner.kind, request.owner.name), request.spec.repository, str, str)
         place.turn.set()
         self._running.add(place)
         return place
@@ -139,6 +147,9 @@ class BuildQueue:
                 self._waiting[place.owner] = queue  # at the end: the others come first now
             self._running.add(place)
             place.turn.set()
+            if place.position is not None:
+                place.position = None
+                place.move(None)
         self._pace.waiting(len(self))
         self._tell()
 
@@ -170,6 +181,9 @@ class BuildQueue:
         for position, place in enumerate(self._in_order(), start=1):
             rounded = position if position <= _EXACT else -(-position // _EXACT) * _EXACT
             about = "" if position <= _EXACT else "about "
+            if position != place.position:
+                place.position = position
+                place.move(position)
             sentence = (
                 self._held_up(place, users, repositories)
                 or f"Waiting in the queue, at position {about}{rounded}."

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from jupyterhub_imagebuilder.builds.events import Event
-from jupyterhub_imagebuilder.builds.model import BuildRequest, OwnerKind
+from jupyterhub_imagebuilder.builds.model import BuildRequest, OwnerKind, RepoSpec
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.errors import Reason
 
@@ -56,3 +56,40 @@ class Kept:
     record: BuildRecord
     end: int = 0  #: the number behind the last event that was kept
     mark: str | None = None  #: that of the last page
+    published: bool = False  #: an admin put it into everybody's list
+    size: int | None = None  #: bytes of the image's compressed layers
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A repository and ref that somebody asked for, and when last."""
+
+    spec: RepoSpec
+    when: float  #: seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Builds that failed for one reason."""
+
+    reason: Reason
+    count: int
+    last: float  #: when the last one ended, in seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A file system, in bytes."""
+
+    used: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is kept, in numbers."""
+
+    failures: tuple[Failures, ...]  #: most frequent first
+    images: int  #: that builds made or found
+    size: int  #: bytes of those whose size is known
+    disk: Disk | None = None  #: what the history is on; None: it is elsewhere

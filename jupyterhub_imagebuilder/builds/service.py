@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jupyterhub_imagebuilder.builds import outlook
+from jupyterhub_imagebuilder.builds.administration import Administration
 from jupyterhub_imagebuilder.builds.adoption import Adoption
 from jupyterhub_imagebuilder.builds.build import Audience, Build
 from jupyterhub_imagebuilder.builds.catalog import Catalog
+from jupyterhub_imagebuilder.builds.changes import Changes
 from jupyterhub_imagebuilder.builds.execution import Patience
 from jupyterhub_imagebuilder.builds.executions import Executions
 from jupyterhub_imagebuilder.builds.ids import is_rebuild
@@ -34,6 +36,8 @@ from jupyterhub_imagebuilder.builds.ports import (
 )
 from jupyterhub_imagebuilder.builds.queue import BuildQueue, QueueLimits
 from jupyterhub_imagebuilder.builds.resolving import Resolver
+from jupyterhub_imagebuilder.builds.suggestions import Suggestions
+from jupyterhub_imagebuilder.builds.weighing import Scales
 from jupyterhub_imagebuilder.errors import (
     AccessDenied,
     BuildNotFound,
@@ -94,8 +98,9 @@ class BuildService:
         self._observer = observer or Unobserved()
         # sorts behind those of the processes before this one
         author = f"{clock.now():017.6f}-{uuid.uuid4().hex[:8]}"
-        self._audience = Audience(self._observer, store, author)
-        self._unobserved = Audience(Unobserved(), store, author)
+        self.changes = Changes(clock)  #: what changes, live
+        self._audience = Audience(self._observer, store, author, self.changes)
+        self._unobserved = Audience(Unobserved(), store, author, self.changes)
         self._catalog = Catalog(self._audience, settings.history)
         self._queue = BuildQueue(settings.limits, clock.now)
         self._executions = Executions(
@@ -107,8 +112,13 @@ class BuildService:
             observer=self._observer,
             patience=settings.patience,
             linger=settings.linger,
+            scales=Scales(registry, store, settings.platform),
         )
         self._adoption = Adoption(executor, self._executions, self._catalog, self._audience)
+        #: what a form suggests
+        self.suggestions = Suggestions(providers, policy, self._catalog, store)
+        #: what only admins may
+        self.administration = Administration(self._catalog, self.changes, store, clock, self.limits)
         self._store = store
         self._stopping = False
 
@@ -138,6 +148,7 @@ class BuildService:
         A request that is under way gets no build any more, but an error.
         """
         self._stopping = True
+        await self.changes.stop()
         await self._executions.stop()
         for build in self._catalog.here():
             build.release()
@@ -168,9 +179,10 @@ class BuildService:
         spec = self._resolver.read(text)
         resolved = await self._resolver.resolve(spec, commit)
         request = self._resolver.request(resolved, owner)
-        digest, seconds = await asyncio.gather(
+        digest, seconds, familiar = await asyncio.gather(
             self._registry.digest(request.image),
             outlook.expected(self._store, spec.repository),
+            outlook.familiar(self._store, self._catalog.here(), spec.repository, owner),
         )
         execution = self._executions.of(request.key)
         return Outlook(
@@ -181,6 +193,7 @@ class BuildService:
             build=outlook.visible(execution.build if execution else None, owner),
             seconds=seconds,
             limits=self.limits(owner, spec.repository),
+            familiar=familiar,
         )
 
     def limits(self, owner: Owner, repository: str | None = None) -> Limits:
@@ -252,13 +265,15 @@ class BuildService:
         """Remove a build that is over from everybody's history; its image stays.
 
         :raises BuildNotFound: there is none that the viewer may see.
-        :raises AccessDenied: somebody else asked for it first.
+        :raises AccessDenied: somebody else asked for it first, or an admin published it.
         :raises BuildUnderWay: it is not over.
         :raises StoreUnavailable: it cannot be removed now.
         """
         build = await self._own(build_id, viewer, "delete it")
         if not build.over:
             raise BuildUnderWay("This build is still under way; cancel it before you delete it.")
+        if build.published and not viewer.admin:
+            raise AccessDenied("This build is published; only an admin may delete it.")
         await self._settled(build.request.key)
         await self._catalog.forget(build)
 
@@ -357,4 +372,5 @@ class BuildService:
         build = Build(request, self._unobserved)
         build.complete(digest, self._clock.now(), cached=True)
         self._catalog.add(build)
+        self._executions.weigh(build)
         return build

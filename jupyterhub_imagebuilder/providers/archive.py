@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple, TypeVar
 from urllib.parse import unquote
 
-from jupyterhub_imagebuilder.builds.model import RepoSpec, ResolvedRef
+from jupyterhub_imagebuilder.builds.model import Refs, RepoSpec, ResolvedRef
 from jupyterhub_imagebuilder.errors import ProviderUnavailable, SpecInvalid
 from jupyterhub_imagebuilder.providers.host import HostProvider
 from jupyterhub_imagebuilder.providers.hostapi import HostApi
@@ -67,6 +67,10 @@ class ArchiveProvider(HostProvider):
         """See the port."""
         version = await self.remembered((spec.repository, spec.ref), lambda: self.look_up(spec))
         return ResolvedRef(spec, version.id, version.title, version.date)
+
+    async def refs(self, spec: RepoSpec) -> Refs:  # noqa: ARG002
+        """See the port.  A dataset has none."""
+        return Refs()
 
     async def close(self) -> None:
         """End what is under way, and the connections."""

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from traitlets import Bool, Unicode
 
-from jupyterhub_imagebuilder.builds.model import RepoSpec, ResolvedRef
+from jupyterhub_imagebuilder.builds.model import Refs, RepoSpec, ResolvedRef
 from jupyterhub_imagebuilder.errors import (
     ProviderUnavailable,
     RefNotFound,
@@ -90,18 +90,32 @@ class GistProvider(ForgeProvider):
         """
         if self.allow_secret_gist:
             return await super().resolve(spec)
-        user, name = spec.repository.removesuffix(".git").rsplit("/", 2)[1:]
-        gist = await self.remembered(name, lambda: self._gist(name))
-        if str(field(gist, "owner", "login")).lower() != user:
-            raise RefNotFound(f"The gist {name} does not exist, or is not one of {user}.")
-        if field(gist, "public") is not True:
-            raise SpecForbidden("Secret gists are not built here: make it public, or a repository.")
+        gist = await self._public(spec)
         if is_full_commit(spec.ref):
             return await super().resolve(spec)
         found = _revision(gist, spec.ref)
         if found is None:
             return await super().resolve(spec)
         return ResolvedRef(spec, found.commit, found.title, found.date)
+
+    async def refs(self, spec: RepoSpec) -> Refs:
+        """See the port.
+
+        :raises SpecForbidden: the gist is secret.
+        """
+        if not self.allow_secret_gist:
+            await self._public(spec)
+        return await super().refs(spec)
+
+    async def _public(self, spec: RepoSpec) -> Any:
+        """What the API says of the gist, which is not secret."""
+        user, name = spec.repository.removesuffix(".git").rsplit("/", 2)[1:]
+        gist = await self.remembered(name, lambda: self._gist(name))
+        if str(field(gist, "owner", "login")).lower() != user:
+            raise RefNotFound(f"The gist {name} does not exist, or is not one of {user}.")
+        if field(gist, "public") is not True:
+            raise SpecForbidden("Secret gists are not built here: make it public, or a repository.")
+        return gist
 
     def _hosts(self) -> list[str]:
         return [_HOST, _RAW_HOST]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from jupyterhub_imagebuilder.builds.model import RepoSpec, ResolvedRef
+from jupyterhub_imagebuilder.builds.model import Refs, RepoSpec, ResolvedRef
 from jupyterhub_imagebuilder.builds.ports import FULL_COMMIT
 from jupyterhub_imagebuilder.errors import ProviderUnavailable, RefNotFound, SpecForbidden
 from jupyterhub_imagebuilder.providers.address import Address, read_address
@@ -24,6 +24,8 @@ from jupyterhub_imagebuilder.providers.refs import (
     shorter_ref,
 )
 from jupyterhub_imagebuilder.providers.remote import GitRemote, RedirectedError
+
+T = TypeVar("T")
 
 #: What git asks a server first; a redirect of the repository is a redirect of this.
 _REFS_PATH = "/info/refs"
@@ -62,6 +64,15 @@ class GitHostProvider(HostProvider):
         found = await self.remembered(key, lambda: self._find(*key))
         return ResolvedRef(spec, found.commit, found.title, found.date)
 
+    async def refs(self, spec: RepoSpec) -> Refs:
+        """See the port.  Remembered for ``memo`` seconds."""
+        repository = spec.repository
+        return await self.remembered(("refs", repository, ""), lambda: self._refs(repository))
+
+    async def _refs(self, repository: str) -> Refs:
+        """All branches and tags."""
+        return await self._ask(repository, lambda remote: remote.listing())
+
     async def _find(self, repository: str, ref: str) -> Found:
         """Which commit a branch, a tag or the first digits of a commit mean."""
         raise NotImplementedError
@@ -74,10 +85,17 @@ class GitHostProvider(HostProvider):
         return self._found(repository, ref, await self._list(repository, ref))
 
     async def _list(self, repository: str, ref: str) -> Listed:
+        async def listed(remote: GitRemote) -> Listed:
+            return Listed(remote, await remote.refs(ref))
+
+        return await self._ask(repository, listed)
+
+    async def _ask(self, repository: str, question: Callable[[GitRemote], Awaitable[T]]) -> T:
+        """Ask a repository by git, wherever its host says that it is, in the time there is."""
         address = self._git_address(repository)
         try:
             async with asyncio.timeout(self.timeout):
-                return await self._list_at(address, repository, ref)
+                return await self._ask_at(address, repository, question)
         except TimeoutError as error:
             raise ProviderUnavailable(
                 f"The host {address.host} does not answer within {self.timeout:g} seconds."
@@ -105,11 +123,13 @@ class GitHostProvider(HostProvider):
         """What git logs in with there."""
         return None
 
-    async def _list_at(self, address: Address, repository: str, ref: str) -> Listed:
+    async def _ask_at(
+        self, address: Address, repository: str, question: Callable[[GitRemote], Awaitable[T]]
+    ) -> T:
         for _ in range(_MAX_REDIRECTS + 1):
             remote = await self._remote(address, repository)
             try:
-                return Listed(remote, await remote.refs(ref))
+                return await question(remote)
             except RedirectedError:
                 address = await self._moved(address)
         raise ProviderUnavailable(f"The host {address.host} redirects too often.")

@@ -2,7 +2,7 @@
 
 The server itself is asked, through the door, as ``hg identify`` would do outside of it; the program
 is not needed.  Source of the format: ``hg help internals.wireprotocol``, "HTTP Transport" (version
-1) and the command ``lookup``.
+1) and the commands ``lookup`` and ``branchmap``.
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ from urllib.parse import quote, unquote, urlencode
 
 from traitlets import List, Unicode
 
-from jupyterhub_imagebuilder.builds.model import RepoSpec, ResolvedRef
+from jupyterhub_imagebuilder.builds.model import Ref, RefKind, Refs, RepoSpec, ResolvedRef
 from jupyterhub_imagebuilder.errors import RefNotFound, SpecInvalid
 from jupyterhub_imagebuilder.providers.address import read_address, scheme_of
 from jupyterhub_imagebuilder.providers.archive import unreadable
 from jupyterhub_imagebuilder.providers.host import HostProvider
 from jupyterhub_imagebuilder.providers.hostapi import HostApi
+from jupyterhub_imagebuilder.providers.listing import suggested
 from jupyterhub_imagebuilder.providers.refs import HEAD
 
 _FORM = "<percent-encoded URL>/<ref>, for example https%3A%2F%2Fhg.example.org%2Frepo/default"
 _PREFIX = "hg+"
 _NODE = re.compile(r"[0-9a-f]{40}")
 #: What a clone checks out: the bookmark of that name, the branch, or the newest commit.
-_DEFAULTS = ("@", "default", "tip")
+_BRANCH = "default"
+_DEFAULTS = ("@", _BRANCH, "tip")
 _REF_LENGTH = 255
 _ANSWER = re.compile(rb"([01]) ([^\n]*)\n?")
 _MEDIA_TYPE = "application/mercurial-0.1"
@@ -92,6 +94,11 @@ class MercurialProvider(HostProvider):
         commit = await self.remembered((spec.repository, spec.ref), lambda: self._look_up(spec))
         return ResolvedRef(spec, commit)
 
+    async def refs(self, spec: RepoSpec) -> Refs:
+        """See the port.  Named branches: tags would take a clone to tell."""
+        repository = spec.repository
+        return await self.remembered((repository, None), lambda: self._branches(repository))
+
     async def close(self) -> None:
         """End what is under way, and the connections."""
         self._api = None
@@ -116,24 +123,43 @@ class MercurialProvider(HostProvider):
 
     async def _asked(self, repository: str, name: str) -> str | None:
         """The whole id of the commit that the name means; None when it means none."""
-        if self._api is None:
-            self._api = self.api(repository)
-        query = urlencode({"cmd": "lookup", "key": name}, quote_via=quote)
-        answer = await self._api.get(
-            f"{repository}?{query}", accept=_MEDIA_TYPE, what=f"The repository {repository}"
-        )
-        said = _ANSWER.fullmatch(answer.body)
+        said = _ANSWER.fullmatch(await self._command(repository, cmd="lookup", key=name))
         host = read_address(repository).host
-        if said is None or not answer.headers.get("Content-Type", "").startswith(
-            "application/mercurial-"
-        ):
-            raise RefNotFound(f"There is no Mercurial repository at {repository}.")
+        if said is None:
+            raise _no_repository(repository)
         if said[1] == b"0":
             return None
         node = said[2].decode(errors="replace")
         if not _NODE.fullmatch(node):
             raise unreadable(host)
         return node
+
+    async def _branches(self, repository: str) -> Refs:
+        refs = []
+        for line in (await self._command(repository, cmd="branchmap")).splitlines():
+            name, *nodes = line.decode("ascii", errors="replace").split(" ")
+            # the last of a branch's heads is the newest, which is what its name means
+            if not nodes or not _NODE.fullmatch(nodes[-1]):
+                raise unreadable(read_address(repository).host)
+            refs.append(Ref(unquote(name), RefKind.BRANCH, nodes[-1]))
+        return suggested(refs, _BRANCH)
+
+    async def _command(self, repository: str, **query: str) -> bytes:
+        """What the server answers to a command of the wire protocol."""
+        if self._api is None:
+            self._api = self.api(repository)
+        answer = await self._api.get(
+            f"{repository}?{urlencode(query, quote_via=quote)}",
+            accept=_MEDIA_TYPE,
+            what=f"The repository {repository}",
+        )
+        if not answer.headers.get("Content-Type", "").startswith("application/mercurial-"):
+            raise _no_repository(repository)
+        return answer.body
+
+
+def _no_repository(repository: str) -> RefNotFound:
+    return RefNotFound(f"There is no Mercurial repository at {repository}.")
 
 
 def _checked(ref: str) -> str:

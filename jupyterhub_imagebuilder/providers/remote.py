@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from jupyterhub_imagebuilder.builds.model import Refs
 from jupyterhub_imagebuilder.errors import ImageBuilderError, ProviderUnavailable, RefNotFound
 from jupyterhub_imagebuilder.providers.gitcommand import (
     GitFailedError,
@@ -17,6 +18,7 @@ from jupyterhub_imagebuilder.providers.gitcommand import (
     Login,
     git_folder,
 )
+from jupyterhub_imagebuilder.providers.listing import PATTERNS, read_listing
 from jupyterhub_imagebuilder.providers.refs import patterns_for, read_ls_remote
 
 _log = logging.getLogger(__name__)
@@ -104,16 +106,22 @@ class GitRemote:
         :raises RefNotFound: the repository is not there, or not public.
         :raises ProviderUnavailable: no answer.
         """
+        return read_ls_remote(await self._ls_remote("--", self._target, *patterns_for(ref)))
+
+    async def listing(self) -> Refs:
+        """All branches and tags, by one ``git ls-remote``; raises as :meth:`refs`."""
+        return read_listing(await self._ls_remote("--symref", "--", self._target, *PATTERNS))
+
+    async def _ls_remote(self, *arguments: str) -> str:
         try:
             with self._folder() as folder:
-                listed = await folder.run("ls-remote", "--", self._target, *patterns_for(ref))
+                return await folder.run("ls-remote", *arguments)
         except GitFailedError as error:
             if _REDIRECTED.search(error.messages):
                 raise RedirectedError from error
             raise self._translated(error) from error
         except GitMissingError as error:
             raise self._translated(error) from error
-        return read_ls_remote(listed)
 
     async def version(self) -> tuple[int, ...]:
         """Of the program git, as (2, 39).

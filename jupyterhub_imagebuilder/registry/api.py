@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from http import HTTPStatus
+from typing import Any
 
 from yarl import URL
 
@@ -16,6 +17,7 @@ from jupyterhub_imagebuilder.builds.model import ImageName
 from jupyterhub_imagebuilder.builds.ports import Clock
 from jupyterhub_imagebuilder.errors import RegistryDenied, RegistryUnavailable
 from jupyterhub_imagebuilder.registry.auth import Authenticated, Request
+from jupyterhub_imagebuilder.registry.sizes import image_of, layers_size
 from jupyterhub_imagebuilder.registry.tokens import denied
 from jupyterhub_imagebuilder.registry.transport import Answer, Transport
 
@@ -78,6 +80,15 @@ class DistributionApi:
             )
         raise self._unexpected(answer.status)
 
+    async def size(self, image: ImageName, digest: str, platform: str) -> int | None:
+        """Bytes of the layers, None when there is no such image, or it does not say."""
+        manifest = await self._content(image, digest)
+        if manifest is not None and (chosen := image_of(manifest, platform)) is not None:
+            if not _DIGEST.fullmatch(chosen):
+                raise self._strange()
+            manifest = await self._content(image, chosen)
+        return None if manifest is None else layers_size(manifest)
+
     async def check(self) -> None:
         """Return when the registry answers and takes our credentials."""
         answer = await self._requests.send(Request("GET", self._base))
@@ -105,6 +116,15 @@ class DistributionApi:
         url = self._url(image, "manifests", reference)
         headers = {"Accept": ", ".join(MANIFEST_TYPES)}
         return await self._requests.send(Request(method, url, image.repository, headers))
+
+    async def _content(self, image: ImageName, digest: str) -> dict[str, Any] | None:
+        """What a manifest, or an index, says; None when there is none."""
+        answer = await self._manifest("GET", image, digest)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        if answer.status != HTTPStatus.OK:
+            raise self._unexpected(answer.status)
+        return self._read(answer.body)
 
     async def _delete(self, image: ImageName, reference: str) -> bool:
         """Whether it is gone; False where the registry does not delete what is named like this."""
@@ -184,13 +204,17 @@ class DistributionApi:
 
     def _hash(self, body: bytes) -> str:
         """The digest of a manifest, which is that of its bytes."""
+        self._read(body)
+        return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+    def _read(self, body: bytes) -> dict[str, Any]:
         try:
             manifest = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             manifest = None
         if not isinstance(manifest, dict) or manifest.get("schemaVersion") != 2:  # noqa: PLR2004
             raise self._strange()
-        return f"sha256:{hashlib.sha256(body).hexdigest()}"
+        return manifest
 
     def _strange(self) -> RegistryUnavailable:
         return RegistryUnavailable(

@@ -56,6 +56,10 @@ class CachedRegistry:
             return entry.digest
         return await self._flights.run(image, partial(self._ask, image), anew=fresh)
 
+    async def size(self, image: ImageName, digest: str, platform: str) -> int | None:
+        """The size of the image's layers; asked once for each build, so never remembered."""
+        return await self._registry.size(image, digest, platform)
+
     async def check(self) -> None:
         """Return when the registry answers; never from memory."""
         await self._registry.check()

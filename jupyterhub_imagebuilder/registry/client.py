@@ -176,6 +176,17 @@ class DistributionRegistry(LoggingConfigurable):
             return None
         return await self._patiently(partial(self._api.digest, image))
 
+    async def size(self, image: ImageName, digest: str, platform: str) -> int | None:
+        """Bytes of the image's compressed layers; None where it is not there, or does not say.
+
+        :param platform: which image of an index is meant.
+        :raises RegistryUnavailable: as :meth:`digest`.
+        :raises RegistryDenied: our credentials are refused.
+        """
+        if not _is_name(image):
+            return None
+        return await self._patiently(partial(self._api.size, image, digest, platform))
+
     async def check(self) -> None:
         """Return when the registry answers and takes our credentials; raise as :meth:`digest`."""
         await self._patiently(self._api.check)

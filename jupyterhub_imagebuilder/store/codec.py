@@ -240,8 +240,13 @@ def _other(event: Gap | PhaseChanged) -> dict[str, str]:
     return {name: value for name, value in item.items() if value is not None}
 
 
-def _reason(text: str | None) -> Reason | None:
+def reason_of(text: str | None) -> Reason:
+    """A reason as a column has it."""
     try:
-        return None if text is None else Reason(text)
+        return Reason(text or "")
     except ValueError:  # of a newer service, which had more of them
         return Reason.INTERNAL
+
+
+def _reason(text: str | None) -> Reason | None:
+    return None if text is None else reason_of(text)

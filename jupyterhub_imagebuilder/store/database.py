@@ -95,11 +95,12 @@ class Database:
     :param url: see :func:`parse_url`.
     :param password_file: path of a file with PostgreSQL's password; read for each connection,
         so that it can change.
+    :ivar path: of SQLite's file; None where there is none.
     """
 
     def __init__(self, url: URL, password_file: Path | None = None) -> None:
         self.sqlite = url.get_backend_name() == "sqlite"
-        self._path = Path(url.database or "") if self.sqlite else None
+        self.path = Path(url.database or "") if self.sqlite else None
         self._password_file = password_file
         self._engine = self._sqlite(url) if self.sqlite else self._postgresql(url)
         event.listen(self._engine, "begin", self._begin)
@@ -124,11 +125,11 @@ class Database:
 
         :raises StoreUnavailable: it cannot be made.
         """
-        if self._path is None or self._path.exists():
+        if self.path is None or self.path.exists():
             return
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
         except OSError as error:
             raise StoreUnavailable(
                 f"The database's file cannot be made: {os.strerror(error.errno or 0)}."

@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from jupyterhub_imagebuilder.builds.events import Event, LogLine
-from jupyterhub_imagebuilder.builds.model import Owner, OwnerKind
+from jupyterhub_imagebuilder.builds.model import Owner, OwnerKind, RepoSpec
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.record import Kept, Page
+from jupyterhub_imagebuilder.builds.record import Kept, Page, Wanted
 from jupyterhub_imagebuilder.store import codec
 from jupyterhub_imagebuilder.store.tables import LONGEST_KEY, build, owner, page
 
@@ -36,11 +36,47 @@ def newest(
     question = sa.select(build).order_by(build.c.created.desc(), build.c.id.desc()).limit(limit)
     if before is not None:
         question = question.where(build.c.created < before)
-    if asked_by is not None:
-        question = question.join(owner, owner.c.build_id == build.c.id).where(
-            owner.c.kind == asked_by.kind.value, owner.c.name == codec.clean(asked_by.name)
+    if asked_by is None:
+        return kept(connection, connection.execute(question).all())
+    # two questions that have an index each, not one with "or", which has none
+    own = question.join(owner, owner.c.build_id == build.c.id).where(*_is(asked_by))
+    published = question.where(build.c.is_published)
+    found = {row.id: row for each in (own, published) for row in connection.execute(each)}
+    rows = sorted(found.values(), key=lambda row: (row.created, row.id), reverse=True)
+    return kept(connection, rows[:limit])
+
+
+def wanted(connection: sa.Connection, asked_by: Owner, limit: int) -> list[Wanted]:
+    """Repositories and refs that somebody asked for, newest first."""
+    what = (build.c.provider, build.c.repository, build.c.ref)
+    when = sa.func.max(build.c.created)
+    question = (
+        sa.select(*what, sa.func.max(build.c.spec).label("spec"), when.label("asked"))
+        .join(owner, owner.c.build_id == build.c.id)
+        .where(*_is(asked_by))
+        .group_by(*what)
+        .order_by(when.desc())
+        .limit(limit)
+    )
+    return [
+        Wanted(RepoSpec(row.provider, row.repository, row.ref, row.spec), row.asked)
+        for row in connection.execute(question)
+    ]
+
+
+def familiar(connection: sa.Connection, repository: str, asked_by: Owner) -> bool:
+    """Whether somebody has an image of a repository, or everybody has."""
+    asked = sa.exists().where(owner.c.build_id == build.c.id, *_is(asked_by))
+    question = (
+        sa.select(build.c.id)
+        .where(
+            _of(repository),
+            build.c.phase == Phase.BUILT.value,
+            build.c.is_published | asked,
         )
-    return kept(connection, connection.execute(question).all())
+        .limit(1)
+    )
+    return connection.execute(question).first() is not None
 
 
 def made(connection: sa.Connection, image: str, digest: str) -> list[Kept]:
@@ -48,7 +84,7 @@ def made(connection: sa.Connection, image: str, digest: str) -> list[Kept]:
     question = (
         sa.select(build)
         .where(build.c.image_name == codec.clean(image), build.c.digest == codec.clean(digest))
-        .order_by(build.c.created.desc())
+        .order_by(build.c.is_published.desc(), build.c.created.desc())
         .limit(_MADE)
     )
     return kept(connection, connection.execute(question).all())
@@ -61,21 +97,26 @@ def built(connection: sa.Connection, repository: str, limit: int) -> list[Kept]:
 
 def newest_of(repository: str, limit: int) -> sa.Select[Any]:
     """The question of :func:`built`."""
-    repository = codec.clean(repository)
-    question = (
+    return (
         sa.select(build)
         .where(
-            build.c.repository == repository,
+            _of(repository),
             build.c.phase == Phase.BUILT.value,
             build.c.is_cached == sa.false(),
         )
         .order_by(build.c.created.desc(), build.c.id.desc())
         .limit(limit)
     )
+
+
+def _of(repository: str) -> sa.ColumnElement[bool]:
+    """Whether a build is one of a repository; answered from an index where that has it."""
+    repository = codec.clean(repository)
+    found = build.c.repository == repository
     if len(repository) > LONGEST_KEY:
-        return question
+        return found
     # word for word what the index is for, or it is not used
-    return question.where(sa.func.length(build.c.repository) <= sa.literal_column(str(LONGEST_KEY)))
+    return found & (sa.func.length(build.c.repository) <= sa.literal_column(str(LONGEST_KEY)))
 
 
 def kept(connection: sa.Connection, rows: Any) -> list[Kept]:
@@ -86,7 +127,16 @@ def kept(connection: sa.Connection, rows: Any) -> list[Kept]:
         question = sa.select(owner).where(owner.c.build_id.in_(ids[start : start + CHUNK]))
         for row in connection.execute(question):
             owners[row.build_id].add((OwnerKind(row.kind), row.name))
-    return [Kept(codec.record(row, owners[row.id]), row.next_event, row.mark) for row in rows]
+    return [
+        Kept(
+            codec.record(row, owners[row.id]),
+            row.next_event,
+            row.mark,
+            row.is_published,
+            row.image_size,
+        )
+        for row in rows
+    ]
 
 
 def read_page(connection: sa.Connection, build_id: str, number: int) -> list[Any]:
@@ -146,3 +196,7 @@ def seek_event(row: Any, source: str, index: int) -> int | None:
         if isinstance(event, LogLine) and event.source == source and event.index <= index:
             best = number
     return best
+
+
+def _is(who: Owner) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return owner.c.kind == who.kind.value, owner.c.name == codec.clean(who.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import zlib
 from collections.abc import Awaitable, Callable
@@ -14,9 +15,9 @@ import sqlalchemy as sa
 
 from jupyterhub_imagebuilder.builds.model import Owner
 from jupyterhub_imagebuilder.builds.ports import Clock
-from jupyterhub_imagebuilder.builds.record import BuildRecord, Kept, Page
+from jupyterhub_imagebuilder.builds.record import BuildRecord, Figures, Kept, Page, Wanted
 from jupyterhub_imagebuilder.errors import StoreUnavailable
-from jupyterhub_imagebuilder.store import queries, schema, writes
+from jupyterhub_imagebuilder.store import figures, queries, schema, writes
 from jupyterhub_imagebuilder.store.database import PATIENCE, Database, parse_url
 from jupyterhub_imagebuilder.store.fold import Write
 from jupyterhub_imagebuilder.store.inbox import Work
@@ -103,13 +104,38 @@ class SqlStore:
         """See the port."""
         return await self._read(lambda c: queries.made(c, image, digest), _as_it_is)
 
+    async def wanted(self, owner: Owner, limit: int) -> list[Wanted]:
+        """See the port."""
+        return await self._read(lambda c: queries.wanted(c, owner, limit), _as_it_is)
+
+    async def familiar(self, repository: str, owner: Owner) -> bool:
+        """See the port."""
+        return await self._read(lambda c: queries.familiar(c, repository, owner), _as_it_is)
+
+    async def figures(self, since: float) -> Figures:
+        """See the port."""
+        return await self._read(
+            lambda c: figures.figures(c, since),
+            lambda found: dataclasses.replace(found, disk=figures.disk_of(self._database.path)),
+        )
+
+    async def publish(self, build_id: str, *, published: bool) -> None:
+        """See the port."""
+        # behind everything that was written of it, here and below
+        await self._writer.inbox.put(
+            Work(lambda c: writes.publish(c, build_id, published=published))
+        )
+
+    async def weigh(self, build_id: str, size: int) -> None:
+        """See the port."""
+        await self._writer.inbox.put(Work(lambda c: writes.weigh(c, build_id, size)))
+
     async def built(self, repository: str, limit: int) -> list[Kept]:
         """See the port."""
         return await self._read(lambda c: queries.built(c, repository, limit), _as_it_is)
 
     async def forget(self, build_id: str) -> None:
         """See the port."""
-        # behind everything that was written of it
         await self._writer.inbox.put(Work(lambda c: writes.forget(c, build_id)))
 
     async def page(self, build_id: str, number: int) -> Page | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 #: The newest migration: known here, so that a start without news does not import alembic.
-HEAD = "0002"
+HEAD = "0003"
 VERSION_TABLE = "imagebuilder_alembic_version"
 
 #: Addresses that are longer are in no index: PostgreSQL takes no row whose key is above 2704 bytes.
@@ -52,6 +52,9 @@ build = sa.Table(
     sa.Column("next_event", sa.Integer, nullable=False),  # number behind the last one that is kept
     sa.Column("mark", sa.Text),
     sa.Column("is_packed", sa.Boolean, nullable=False),
+    # not a part of the state: what is saved leaves these two alone
+    sa.Column("is_published", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("image_size", sa.BigInteger),  # bytes
     sa.Index("imagebuilder_build_created", "created"),
     sa.Index("imagebuilder_build_image", "image_name", "digest"),
     sa.Index(
@@ -62,6 +65,8 @@ build = sa.Table(
         postgresql_where=_SHORT,
     ),
     sa.Index("imagebuilder_build_state", "is_over", "is_packed"),
+    sa.Index("imagebuilder_build_published", "is_published", "created"),
+    sa.Index("imagebuilder_build_finished", "finished"),
 )
 
 owner = sa.Table(

@@ -54,12 +54,12 @@ def unpacked(connection: sa.Connection) -> list[str]:
 
 
 def prune(connection: sa.Connection, before: float | None, builds: int) -> bool:
-    """Remove a few builds that are over; whether there may be more.
+    """Remove a few builds that are over; whether there may be more.  What is published stays.
 
     :param before: seconds since the epoch; those that ended earlier go.  None: none does.
     :param builds: how many of the newest stay; 0 means all.
     """
-    over = sa.select(build.c.id).where(build.c.is_over)
+    over = sa.select(build.c.id).where(build.c.is_over, build.c.is_published == sa.false())
     ids: list[str] = []
     if before is not None:
         ended = sa.func.coalesce(build.c.finished, build.c.created)

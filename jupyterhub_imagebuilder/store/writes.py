@@ -75,6 +75,18 @@ def remove(connection: sa.Connection, ids: Sequence[str]) -> None:
     connection.execute(build.delete().where(build.c.id.in_(ids)))
 
 
+def publish(connection: sa.Connection, build_id: str, *, published: bool) -> None:
+    """Put a build into everybody's list, or take it out."""
+    chosen = build.update().where(build.c.id == codec.clean(build_id))
+    connection.execute(chosen.values(is_published=published))
+
+
+def weigh(connection: sa.Connection, build_id: str, size: int) -> None:
+    """Keep the size of a build's image."""
+    chosen = build.update().where(build.c.id == codec.clean(build_id))
+    connection.execute(chosen.values(image_size=size))
+
+
 def _lock(connection: sa.Connection, ids: Iterable[str]) -> dict[str, Draft]:
     drafts = {}
     for chunk in _chunks(sorted(ids)):

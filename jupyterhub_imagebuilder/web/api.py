@@ -11,6 +11,7 @@ from typing import cast
 
 from jupyterhub_imagebuilder.builds.build import Build
 from jupyterhub_imagebuilder.builds.events import Event, LogLine
+from jupyterhub_imagebuilder.builds.model import Owner
 from jupyterhub_imagebuilder.errors import (
     BuildNotFound,
     BuildUnderWay,
@@ -59,7 +60,7 @@ class BuildsHandler(Handler):
 
     @describes(
         Operation(
-            summary="List the builds that the caller asked for; for an admin, all",
+            summary="List the caller's builds, and published ones; for an admin, all",
             answers={200: Answer("The newest ones, newest first.", "Builds")},
             errors=(SpecInvalid,),
             parameters=_LISTING,
@@ -70,7 +71,7 @@ class BuildsHandler(Handler):
         owner = (await self.principal()).owner
         limit, before = _listing(self)
         builds = await self.backend.ready().list(owner, limit, before)
-        self.answer({"builds": [build_document(build) for build in builds]})
+        self.answer({"builds": [build_document(build, owner) for build in builds]})
 
     @describes(
         Operation(
@@ -86,7 +87,7 @@ class BuildsHandler(Handler):
     async def post(self) -> None:
         """Resolve a repository, find its image, or build it."""
         repository, commit, owner = await question(self)
-        answer_begun(self, await self.backend.ready().request(repository, owner, commit))
+        answer_begun(self, await self.backend.ready().request(repository, owner, commit), owner)
 
 
 class BuildHandler(Handler):
@@ -102,7 +103,7 @@ class BuildHandler(Handler):
     async def get(self, build_id: str) -> None:
         """Show one build."""
         owner = (await self.principal()).owner
-        self.answer(build_document(await self.backend.ready().get(build_id, owner)))
+        self.answer(build_document(await self.backend.ready().get(build_id, owner), owner))
 
     @describes(
         Operation(
@@ -132,7 +133,7 @@ class CancelHandler(Handler):
     async def post(self, build_id: str) -> None:
         """End a build for everyone; one that is over stays as it ended."""
         owner = (await self.principal()).owner
-        self.answer(build_document(await self.backend.ready().cancel(build_id, owner)))
+        self.answer(build_document(await self.backend.ready().cancel(build_id, owner), owner))
 
 
 class RebuildHandler(Handler):
@@ -151,7 +152,7 @@ class RebuildHandler(Handler):
     async def post(self, build_id: str) -> None:
         """Begin a new build of the same commit, or join the one under way."""
         owner = (await self.principal()).owner
-        answer_begun(self, await self.backend.ready().rebuild(build_id, owner))
+        answer_begun(self, await self.backend.ready().rebuild(build_id, owner), owner)
 
 
 class EventsHandler(StreamingHandler):
@@ -192,10 +193,11 @@ class ImagesHandler(Handler):
         self.answer({"image": await self.backend.ready().vouch(image, owner)})
 
 
-def answer_begun(handler: Handler, build: Build) -> None:
+def answer_begun(handler: Handler, build: Build, owner: Owner) -> None:
     """Show a build that was asked for, and say where it is."""
     handler.set_header("Location", f"{handler.settings['prefix']}api/builds/{build.id}")
-    handler.answer(build_document(build), HTTPStatus.OK if build.over else HTTPStatus.ACCEPTED)
+    status = HTTPStatus.OK if build.over else HTTPStatus.ACCEPTED
+    handler.answer(build_document(build, owner), status)
 
 
 def _listing(handler: Handler) -> tuple[int, float | None]:

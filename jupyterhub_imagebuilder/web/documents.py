@@ -5,14 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from jupyterhub_imagebuilder.builds.administration import Overview
 from jupyterhub_imagebuilder.builds.build import Build
+from jupyterhub_imagebuilder.builds.changes import Change, Gone
 from jupyterhub_imagebuilder.builds.events import Event, Gap, LogLine
+from jupyterhub_imagebuilder.builds.model import Owner, Refs
 from jupyterhub_imagebuilder.builds.outlook import Limits, Outlook
+from jupyterhub_imagebuilder.builds.phases import Phase
+from jupyterhub_imagebuilder.builds.suggestions import Recent
 from jupyterhub_imagebuilder.health import Report
 
 
-def build_document(build: Build) -> dict[str, Any]:
-    """A build."""
+def build_document(build: Build, viewer: Owner) -> dict[str, Any]:
+    """A build, as one viewer may see it."""
+    mine = build.asked_by(viewer)
     spec = build.request.spec
     return {
         "id": build.id,
@@ -25,12 +31,25 @@ def build_document(build: Build) -> dict[str, Any]:
         "ref": spec.ref,
         "commit": build.request.resolved.commit,
         "image": build.image,
+        "pinned": build.request.resolved.pinned,
         "digest": build.digest,
         "cached": build.cached,
         "created": _time(build.created),
         "phases": {phase.value: _time(when) for phase, when in build.entered.items()},
         "finished": _time(build.finished),
+        "position": build.position if build.phase is Phase.WAITING else None,
+        "owner": build.request.owner.name if mine or viewer.admin else None,
+        "mine": mine,
+        "published": build.published,
+        "size": build.size,
     }
+
+
+def change_document(change: Change, viewer: Owner) -> dict[str, Any]:
+    """What changed in a list of builds."""
+    if isinstance(change, Gone):
+        return {"type": "gone", "id": change.id}
+    return {"type": "build", "build": build_document(change, viewer)}
 
 
 def outlook_document(outlook: Outlook) -> dict[str, Any]:
@@ -52,6 +71,46 @@ def outlook_document(outlook: Outlook) -> dict[str, Any]:
         "build": outlook.build.id if outlook.build else None,
         "expected_seconds": outlook.seconds,
         "limits": limits_document(outlook.limits),
+        "familiar": outlook.familiar,
+    }
+
+
+def refs_document(refs: Refs) -> dict[str, Any]:
+    """Branches and tags."""
+    return {
+        "refs": [
+            {"name": ref.name, "kind": ref.kind.value, "commit": ref.commit} for ref in refs.refs
+        ],
+        "default": refs.default,
+        "more": refs.more,
+    }
+
+
+def recent_document(recent: Recent) -> dict[str, Any]:
+    """A repository that was asked for before."""
+    spec = recent.wanted.spec
+    return {
+        "text": recent.text,
+        "repository": spec.repository,
+        "ref": spec.ref,
+        "provider": spec.provider,
+        "used": _time(recent.wanted.when),
+    }
+
+
+def overview_document(overview: Overview) -> dict[str, Any]:
+    """What goes on."""
+    figures = overview.figures
+    disk = figures.disk
+    return {
+        "limits": limits_document(overview.limits),
+        "failures": [
+            {"reason": each.reason.value, "count": each.count, "last": _time(each.last)}
+            for each in figures.failures
+        ],
+        "since": _time(overview.since),
+        "images": {"count": figures.images, "bytes": figures.size},
+        "disk": {"used": disk.used, "total": disk.total} if disk else None,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jupyterhub_imagebuilder.builds.model import RefKind
 from jupyterhub_imagebuilder.builds.parse import MAX_LENGTH
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.errors import Reason
@@ -83,6 +84,7 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
         reason=_or_null(_REASON),
         **_WHAT,
         image=_SAY,
+        pinned=_SAY | {"description": "What one would write to get this very commit again."},
         digest=_or_null(_SAY),
         cached=_FLAG,
         created=_TIME,
@@ -93,6 +95,13 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
             "description": "When it entered each of its phases.",
         },
         finished=_or_null(_TIME),
+        position=_or_null({"type": "integer", "minimum": 1})
+        | {"description": "Place in the queue; null: it does not wait for its turn."},
+        owner=_or_null(_TEXT)
+        | {"description": "Who asked first; null where the caller has no business to know."},
+        mine=_FLAG | {"description": "Whether the caller asked for it."},
+        published=_FLAG | {"description": "Whether it is in everybody's list."},
+        size=_or_null(_COUNT) | {"description": "Bytes of the image's compressed layers."},
     ),
     "Builds": _object(builds=_list(_ref("Build"))),
     "Outlook": _object(
@@ -108,6 +117,8 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
         expected_seconds=_or_null({"type": "number", "minimum": 0})
         | {"description": "What earlier builds of the repository took."},
         limits=_ref("Limits"),
+        familiar=_FLAG
+        | {"description": "The caller has an image of the repository, or one is published."},
     ),
     "Limits": _object(
         running=_limit("Builds of everybody that run."),
@@ -120,6 +131,40 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
             "exclusiveMinimum": 0,
             "description": "How long a build may wait for its turn.",
         },
+    ),
+    "Refs": _object(
+        refs=_list(_object(name=_SAY, kind={"enum": [kind.value for kind in RefKind]}, commit=_SAY))
+        | {"maxItems": 500},
+        default=_or_null(_SAY) | {"description": "The branch that the host shows first."},
+        more=_FLAG | {"description": "Whether there are others."},
+    ),
+    "Repositories": _object(
+        repositories=_list(
+            _object(
+                text=_SAY | {"description": "What one would paste."},
+                repository=_SAY,
+                ref=_TEXT,
+                provider=_SAY,
+                used=_TIME | {"description": "When it was asked for last."},
+            )
+        )
+        | {"maxItems": 20}
+    ),
+    "Change": {
+        "oneOf": [
+            _object(type={"const": "listening"}),
+            _object(type={"const": "build"}, build=_ref("Build")),
+            _object(type={"const": "gone"}, id=_SAY),
+        ]
+    },
+    "Overview": _object(
+        limits=_ref("Limits"),
+        failures=_list(_object(reason=_REASON, count=_COUNT, last=_TIME))
+        | {"description": "Builds that failed, by reason, most frequent first."},
+        since=_TIME | {"description": "What they are counted from."},
+        images=_object(count=_COUNT, bytes=_COUNT),
+        disk=_or_null(_object(used=_COUNT, total=_COUNT))
+        | {"description": "The file system of the history; null: it is elsewhere."},
     ),
     "Provider": _object(
         id=_SAY,

@@ -6,18 +6,19 @@ from collections import Counter
 from collections.abc import Mapping
 from urllib.parse import quote, unquote
 
-from jupyterhub_imagebuilder.builds.model import RepoSpec, ResolvedRef
+from jupyterhub_imagebuilder.builds.model import Ref, RefKind, Refs, RepoSpec, ResolvedRef
 from jupyterhub_imagebuilder.builds.ports import FULL_COMMIT
 from jupyterhub_imagebuilder.errors import ImageBuilderError, RefNotFound, SpecInvalid
 from jupyterhub_imagebuilder.providers.address import read_address, scheme_of
+from jupyterhub_imagebuilder.providers.listing import suggested
 from jupyterhub_imagebuilder.providers.refs import HEAD, check_ref, quote_ref, unquote_ref
 
 
 class FakeProvider:
     """Answers from ``commits``: (canonical URL, ref) -> commit.
 
-    ``failures`` is raised instead, by the same key or by the URL alone, for as long as it is
-    there.  ``calls`` counts what was resolved.
+    ``tags`` says which of the names are tags.  ``failures`` is raised instead, by the same key or
+    by the URL alone, for as long as it is there.  ``calls`` counts what was resolved.
     """
 
     commit_form = FULL_COMMIT
@@ -30,6 +31,7 @@ class FakeProvider:
     ) -> None:
         self.id = id
         self.commits = dict(commits or {})
+        self.tags: set[str] = set()
         self.failures: dict[tuple[str, str] | str, ImageBuilderError] = {}
         self.calls: Counter[tuple[str, str]] = Counter()
 
@@ -60,3 +62,19 @@ class FakeProvider:
             raise RefNotFound(
                 f"There is no branch, tag or commit {spec.ref} in the repository {spec.repository}."
             ) from None
+
+    async def refs(self, spec: RepoSpec) -> Refs:
+        self.calls[spec.repository, "refs"] += 1
+        if failure := self.failures.get(spec.repository):
+            raise failure
+        names = {
+            ref: commit
+            for (url, ref), commit in self.commits.items()
+            if url == spec.repository and ref != HEAD and not commit.startswith(ref)
+        }
+        if not names:
+            raise RefNotFound(f"The repository {spec.repository} does not exist or is private.")
+        head = self.commits.get((spec.repository, HEAD))
+        default = next((name for name, commit in names.items() if commit == head), None)
+        kinds = {name: RefKind.TAG if name in self.tags else RefKind.BRANCH for name in names}
+        return suggested([Ref(name, kinds[name], names[name]) for name in names], default)

@@ -22,6 +22,8 @@ class FakeRegistry:
         self.fresh: list[ImageName] = []  #: those of them that wanted a fresh answer
         self.prepared: list[ImageName] = []  #: before each build
         self.checks = 0
+        self.sizes: dict[str, int] = {}  #: by digest
+        self.weighed: list[str] = []  #: digests, in the order of the questions
 
     async def digest(self, image: ImageName, *, fresh: bool = False) -> str | None:
         self.asked.append(image)
@@ -29,6 +31,11 @@ class FakeRegistry:
             self.fresh.append(image)
         self._fail()
         return self.images.get(image)
+
+    async def size(self, image: ImageName, digest: str, platform: str) -> int | None:
+        self.weighed.append(digest)
+        self._fail()
+        return self.sizes.get(digest)
 
     async def prepare(self, image: ImageName) -> None:
         self.prepared.append(image)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections import defaultdict
 from collections.abc import Awaitable
 
 from jupyterhub_imagebuilder.builds.events import LogLine
 from jupyterhub_imagebuilder.builds.model import Owner
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.record import BuildRecord, Kept, Page
+from jupyterhub_imagebuilder.builds.record import (
+    BuildRecord,
+    Failures,
+    Figures,
+    Kept,
+    Page,
+    Wanted,
+)
 from jupyterhub_imagebuilder.errors import StoreUnavailable
 
 #: Events of one answer: few, so that readers meet the borders.
@@ -22,6 +30,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self.records: dict[str, BuildRecord] = {}
         self.pages: dict[str, list[Page]] = {}
+        self.published: set[str] = set()  #: ids of builds
+        self.sizes: dict[str, int] = {}
         #: set to have every read fail, and every write wait until it is unset (see `recover`)
         self.unavailable: StoreUnavailable | None = None
         #: what was written while it was away; `spool` False: it is lost
@@ -60,7 +70,11 @@ class MemoryStore:
         found = [
             record
             for record in self.records.values()
-            if (owner is None or (owner.kind, owner.name) in record.owners)
+            if (
+                owner is None
+                or (owner.kind, owner.name) in record.owners
+                or record.request.id in self.published
+            )
             and (before is None or record.request.created < before)
         ]
         found.sort(key=lambda record: record.request.created, reverse=True)
@@ -77,8 +91,55 @@ class MemoryStore:
             for record in self.records.values()
             if record.digest == digest and record.request.image.name == image
         ]
-        found.sort(key=lambda record: record.request.created, reverse=True)
+        found.sort(
+            key=lambda record: (record.request.id in self.published, record.request.created),
+            reverse=True,
+        )
         return [self._kept(record.request.id) for record in found[:100]]
+
+    async def wanted(self, owner: Owner, limit: int) -> list[Wanted]:
+        self._fail()
+        found = {}
+        for record in sorted(self.records.values(), key=lambda each: each.request.created):
+            spec = record.request.spec
+            if (owner.kind, owner.name) in record.owners:
+                found[spec.provider, spec.repository, spec.ref] = Wanted(
+                    spec, record.request.created
+                )
+        return sorted(found.values(), key=lambda each: each.when, reverse=True)[:limit]
+
+    async def familiar(self, repository: str, owner: Owner) -> bool:
+        self._fail()
+        return any(
+            record.request.spec.repository == repository
+            and record.phase is Phase.BUILT
+            and (record.request.id in self.published or (owner.kind, owner.name) in record.owners)
+            for record in self.records.values()
+        )
+
+    async def figures(self, since: float) -> Figures:
+        self._fail()
+        ends, images = defaultdict(list), defaultdict(int)
+        for record in self.records.values():
+            if record.phase is Phase.FAILED and record.finished >= since:
+                ends[record.reason].append(record.finished)
+            if record.phase is Phase.BUILT:
+                image = (record.request.image.name, record.digest)
+                images[image] = max(images[image], self.sizes.get(record.request.id, 0))
+        failures = [Failures(reason, len(each), max(each)) for reason, each in ends.items()]
+        failures.sort(key=lambda each: (-each.count, each.reason))
+        return Figures(tuple(failures), len(images), sum(images.values()))
+
+    async def publish(self, build_id: str, *, published: bool) -> None:
+        self._fail()
+        if published:
+            self.published.add(build_id)
+        else:
+            self.published.discard(build_id)
+
+    async def weigh(self, build_id: str, size: int) -> None:
+        self._fail()
+        self.sizes[build_id] = size
 
     async def built(self, repository: str, limit: int) -> list[Kept]:
         self._fail()
@@ -98,6 +159,8 @@ class MemoryStore:
         if record is not None and record.phase.terminal:
             del self.records[build_id]
             self.pages.pop(build_id, None)
+            self.published.discard(build_id)
+            self.sizes.pop(build_id, None)
 
     async def page(self, build_id: str, number: int) -> Page | None:
         self._fail()
@@ -165,6 +228,8 @@ class MemoryStore:
             self.records[build_id],
             end=pages[-1].end if pages else 0,
             mark=marks[-1] if marks else None,
+            published=build_id in self.published,
+            size=self.sizes.get(build_id),
         )
 
     def _fail(self) -> None:

@@ -14,6 +14,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jupyterhub_imagebuilder.builds.model import Refs
 from jupyterhub_imagebuilder.errors import (
     ImageBuilderError,
     ProviderUnavailable,
@@ -198,6 +199,16 @@ async def test_refuses_credentials_without_repeating_them(case):
 async def test_refuses_refs_that_are_none(case):
     with pytest.raises(SpecInvalid):
         case.provider.from_url(case.spec().repository, "--upload-pack=x")
+
+
+async def test_there_are_no_branches_and_nobody_is_asked(case):
+    spec = case.spec()
+    if case.provider.id == "hg":
+        assert (await case.provider.refs(spec)).default == "default"
+        return
+    asked = len(case.stub.requests)
+    assert await case.provider.refs(spec) == Refs()
+    assert len(case.stub.requests) == asked
 
 
 async def test_what_is_not_there(case):

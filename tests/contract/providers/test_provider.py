@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from jupyterhub_imagebuilder.builds.model import ResolvedRef
+from jupyterhub_imagebuilder.builds.model import RefKind, ResolvedRef
 from jupyterhub_imagebuilder.builds.ports import RepoProvider
 from jupyterhub_imagebuilder.errors import ProviderUnavailable, RefNotFound, SpecInvalid
 from jupyterhub_imagebuilder.providers.address import read_address
@@ -127,7 +127,9 @@ def make_fake(sample) -> Case:
         commits |= {(f"{url}/repo", commit): commit, (f"{url}/repo", commit[:8]): commit}
     down = FakeProvider()
     down.failures[f"{url}/repo"] = ProviderUnavailable("The host git.example.org does not answer.")
-    return Case(FakeProvider(commits), f"{url}/repo", f"{url}/absent", down, f"{url}/repo")
+    provider = FakeProvider(commits)
+    provider.tags = {"light", "v1.0"}
+    return Case(provider, f"{url}/repo", f"{url}/absent", down, f"{url}/repo")
 
 
 class Place(NamedTuple):
@@ -277,6 +279,27 @@ async def test_what_is_no_whole_commit_has_not_its_form(case, sample):
     assert case.provider.commit_form.fullmatch(tip)
     for other in ("", "main", tip[:-1], f"{tip}0", f"{tip}\n", tip.replace(tip[0], "-")):
         assert not case.provider.commit_form.fullmatch(other)
+
+
+async def test_names_branches_and_tags(case, sample):
+    # the commit beside it does not matter, nor whether it is there
+    for ref in (None, "main", "nope", "0123456"):
+        found = await case.provider.refs(case.provider.from_url(case.url, ref))
+        assert {ref.name for ref in found.refs} == set(sample.commits) - {"HEAD"}
+        assert (found.default, found.refs[0].name, found.more) == ("main", "main", False)
+        branches = [ref.name for ref in found.refs if ref.kind is RefKind.BRANCH]
+        assert branches == ["main", "both", "dec0de0", "feature/x"]
+        tags = {ref.name: ref.commit for ref in found.refs if ref.kind is RefKind.TAG}
+        assert tags.items() >= {(name, sample.commits[name]) for name in ("light", "v1.0")}
+        named = {ref.name: ref.commit for ref in found.refs if ref.name != "both"}
+        assert named.items() <= sample.commits.items()
+
+
+async def test_names_of_what_is_not_there_or_does_not_answer(case):
+    with pytest.raises(RefNotFound):
+        await case.provider.refs(case.provider.from_url(case.absent, None))
+    with pytest.raises(ProviderUnavailable, match="does not answer"):
+        await case.down.refs(case.down.from_url(case.down_url, None))
 
 
 async def test_many_at_once(case, sample):

@@ -82,6 +82,25 @@ async def test_check_returns(world):
     assert await world.registry().check() is None
 
 
+async def test_size_of_an_image_that_is_there(world):
+    registry = world.registry()
+    found = await registry.size(world.image, world.digest, "linux/amd64")
+    # most of these images have manifests that say nothing of layers
+    assert found == getattr(world, "size", None)
+
+
+async def test_no_size_of_an_image_that_is_not_there(world):
+    absent = "sha256:" + "1" * 64
+    assert await world.registry().size(world.image, absent, "linux/amd64") is None
+
+
+async def test_the_size_of_what_cannot_be_asked(world):
+    with pytest.raises(RegistryUnavailable):
+        await world.down().size(world.image, world.digest, "linux/amd64")
+    with pytest.raises(RegistryDenied):
+        await world.wrong_password().size(world.image, world.digest, "linux/amd64")
+
+
 async def test_prepare_changes_nothing_that_is_there(world):
     registry = world.registry()
     assert await registry.prepare(world.image) is None

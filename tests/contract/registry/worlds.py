@@ -41,8 +41,11 @@ class FakeWorld:
         self.image = ImageName("registry.example.org", "team/app", "1")
         self.digest = "sha256:" + "0" * 64
 
+    size = 1234
+
     async def start(self) -> None:
         self.fake = FakeRegistry({self.image: self.digest})
+        self.fake.sizes[self.digest] = self.size
 
     async def stop(self) -> None:
         pass
@@ -200,6 +203,7 @@ class RealWorld:
         self.password = os.environ["IB_REGISTRY_PASSWORD"]
         self.ca_file = os.environ["IB_REGISTRY_CA"]
         self.media_type = media_type
+        self.size = None if media_type == INDEX else 0  # it has no layers
         self.image = ImageName(self.host, f"contract-{secrets.token_hex(6)}", "1")
         self.clients = []
 

@@ -9,9 +9,9 @@ import gc
 import pytest
 
 from jupyterhub_imagebuilder.builds.events import Gap, LogLine, PhaseChanged
-from jupyterhub_imagebuilder.builds.model import Owner, OwnerKind
+from jupyterhub_imagebuilder.builds.model import Owner, OwnerKind, RepoSpec
 from jupyterhub_imagebuilder.builds.phases import Phase
-from jupyterhub_imagebuilder.builds.record import Kept, Page
+from jupyterhub_imagebuilder.builds.record import Failures, Kept, Page
 from jupyterhub_imagebuilder.errors import Reason
 from tests.fakes.store import MemoryStore
 
@@ -347,6 +347,98 @@ async def test_no_more_than_a_hundred_are_found_by_what_they_made(store):
     await store.save(record(1000))
     found = await store.made(record().request.image.name, DIGEST)
     assert [kept.record.request.id for kept in found] == [f"build-{n}" for n in range(100, 0, -1)]
+
+
+async def test_what_is_published_is_in_everybodys_list_and_first_of_an_image(store):
+    for number in (1, 2, 3):
+        await store.save(built(number, owners=("ann",)))
+    await store.save(built(4, owners=("ben",)))
+    await store.publish("build-2", published=True)
+    found = await store.newest(9, owner=Owner("ben"))
+    assert [(kept.record.request.id, kept.published) for kept in found] == [
+        ("build-4", False),
+        ("build-2", True),
+    ]
+    assert len(await store.newest(9, owner=Owner("ann"))) == 3
+    assert [k.record.request.id for k in await store.newest(1, owner=Owner("ben"))] == ["build-4"]
+    assert [k.record.request.id for k in await store.made(record().request.image.name, DIGEST)] == [
+        "build-2",
+        "build-4",
+        "build-3",
+        "build-1",
+    ]
+    await store.publish("build-2", published=False)
+    assert len(await store.newest(9, owner=Owner("ben"))) == 1
+    await store.publish("build-unknown", published=True)
+    assert await store.get("build-unknown") is None
+
+
+async def test_what_is_said_beside_the_state_outlives_the_next_state(store):
+    await store.save(record())
+    await store.weigh("build-1", 2**40)
+    await store.publish("build-1", published=True)
+    await store.save(built(author=NEW))
+    await store.save(built(author=NEW, owners=("ben",)))
+    kept = await store.get("build-1")
+    assert (kept.size, kept.published, kept.record.phase) == (2**40, True, Phase.BUILT)
+
+
+async def test_what_somebody_asked_for_is_told_once_newest_first(store):
+    def asked(number, name, ref="main", **changes):
+        made = record(number, **changes)
+        url = f"https://github.com/org/{name}"
+        spec = RepoSpec("gh", url, ref, f"org/{name}/{ref}")
+        resolved = dataclasses.replace(made.request.resolved, spec=spec)
+        request = dataclasses.replace(made.request, resolved=resolved)
+        return dataclasses.replace(made, request=request)
+
+    for number, name, ref in ((1, "a", "main"), (2, "b", "main"), (3, "a", "main"), (4, "a", "v1")):
+        await store.save(asked(number, name, ref))
+    await store.save(asked(5, "c", owners=("ben",)))
+    await store.publish("build-5", published=True)
+    found = await store.wanted(Owner("ann"), 9)
+    assert [(each.spec.spec, each.when) for each in found] == [
+        ("org/a/v1", record(4).request.created),
+        ("org/a/main", record(3).request.created),
+        ("org/b/main", record(2).request.created),
+    ]
+    assert found[0].spec.repository == "https://github.com/org/a"
+    assert await store.wanted(Owner("ann"), 1) == found[:1]
+    assert await store.wanted(Owner("ann", OwnerKind.TOKEN), 9) == []
+
+
+async def test_a_repository_is_familiar_to_who_has_an_image_of_it(store):
+    url = "https://github.com/org/repo"
+    await store.save(built(1, owners=("ann",)))
+    await store.save(failed(2, owners=("ben",)))
+    assert await store.familiar(url, Owner("ann"))
+    assert not await store.familiar(url, Owner("ben"))
+    assert not await store.familiar(url, Owner("ann", OwnerKind.SERVICE))
+    assert not await store.familiar(f"{url}-2", Owner("ann"))
+    await store.publish("build-1", published=True)
+    assert await store.familiar(url, Owner("ben"))
+
+
+async def test_figures(store):
+    found = await store.figures(0)
+    assert (found.failures, found.images, found.size) == ((), 0, 0)
+    await store.save(failed(1, finished=100.0, reason=Reason.TIMEOUT))
+    for number in (2, 3):
+        await store.save(failed(number, finished=200.0 + number))
+    await store.save(failed(4, phase=Phase.CANCELLED, reason=Reason.CANCELLED, finished=300.0))
+    await store.save(built(5))
+    await store.save(built(6, cached=True))
+    await store.save(built(7, digest="sha256:" + "e" * 64))
+    for number in (5, 6):
+        await store.weigh(f"build-{number}", 2**33)
+    found = await store.figures(100.0)
+    assert found.failures == (
+        Failures(Reason.BUILD_FAILED, 2, 203.0),
+        Failures(Reason.TIMEOUT, 1, 100.0),
+    )
+    assert (found.images, found.size) == (2, 2**33)
+    assert [each.count for each in (await store.figures(203.0)).failures] == [1]
+    assert found.disk is None or 0 < found.disk.used < found.disk.total
 
 
 # -- Taking over ---------------------------------------------------------------------------------

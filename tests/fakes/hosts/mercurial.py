@@ -1,6 +1,7 @@
 """A Mercurial server with one repository.
 
-Form of the answers: ``hg help internals.wireprotocol``, "HTTP Transport" and ``lookup``.
+Form of the answers: ``hg help internals.wireprotocol``, "HTTP Transport", ``lookup`` and
+``branchmap``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class MercurialStub(ArchiveStub):
     def __init__(self) -> None:
         super().__init__()
         self.nodes = dict(NODES)
+        self.branches = {name: NODES[name] for name in ("feature/x y", "default")}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request.path_qs)
@@ -27,6 +29,9 @@ class MercurialStub(ArchiveStub):
             return self.answer()
         if request.path != "/org/repo":
             return web.Response(status=404, text="<html>not found</html>")
+        if request.query["cmd"] == "branchmap":
+            lines = [f"{quote(name)} {'0' * 40} {node}\n" for name, node in self.branches.items()]
+            return web.Response(text="".join(lines), content_type="application/mercurial-0.1")
         key = request.query["key"]
         assert request.rel_url.raw_query_string == f"cmd=lookup&key={quote(key, safe='')}"
         node = self.nodes.get(key)

@@ -13,7 +13,7 @@ from traitlets import Bool, Unicode
 from traitlets.config import LoggingConfigurable
 
 from jupyterhub_imagebuilder.builds.events import LogLine
-from jupyterhub_imagebuilder.builds.model import RepoSpec, ResolvedRef
+from jupyterhub_imagebuilder.builds.model import Ref, RefKind, Refs, RepoSpec, ResolvedRef
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.ports import FULL_COMMIT, Claim, ClaimState, Ended
 from jupyterhub_imagebuilder.errors import ExecutorUnavailable, RefNotFound
@@ -36,6 +36,9 @@ class StubProvider(LoggingConfigurable):
         if spec.ref == "absent":
             raise RefNotFound(f"There is no absent in {spec.repository}.")
         return ResolvedRef(spec, COMMIT)
+
+    async def refs(self, spec):
+        return Refs((Ref("main", RefKind.BRANCH, COMMIT),), "main")
 
 
 class StubExecutor(LoggingConfigurable):

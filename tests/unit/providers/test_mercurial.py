@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from jupyterhub_imagebuilder.errors import RefNotFound, SpecInvalid
+from jupyterhub_imagebuilder.builds.model import Ref, RefKind
+from jupyterhub_imagebuilder.errors import ProviderUnavailable, RefNotFound, SpecInvalid
 from jupyterhub_imagebuilder.providers.mercurial import MercurialProvider
 from tests.fakes.hosts.mercurial import NODES, MercurialStub
 
@@ -77,3 +78,23 @@ def test_specs(ref):
     spec = provider.from_spec(f"https%3A%2F%2Fhg.example.org%2Frepo/{ref}")
     assert spec.repository == "https://hg.example.org/repo"
     assert provider.from_spec(spec.spec) == spec
+
+
+async def test_branches(server):
+    stub, provider = server
+    spec = provider.from_url(f"hg+{stub.url}/org/repo", None)
+    for _ in range(2):
+        found = await provider.refs(spec)
+        # git could not have the other one, and an address with it would not be understood
+        assert found.refs == (Ref("default", RefKind.BRANCH, NODES["default"]),)
+        assert found.default == "default"
+    assert stub.requests == ["/org/repo?cmd=branchmap"]
+
+
+async def test_branches_of_what_is_no_repository(server):
+    stub, provider = server
+    with pytest.raises(RefNotFound):
+        await provider.refs(provider.from_url(f"hg+{stub.url}/org/absent", None))
+    stub.answer = lambda: web.Response(text="default x\n", content_type="application/mercurial-0.1")
+    with pytest.raises(ProviderUnavailable, match="not understood"):
+        await provider.refs(provider.from_url(f"hg+{stub.url}/org/repo", None))

@@ -119,7 +119,8 @@ class StubRegistry:
         if request.method == "DELETE":
             gone = self.manifests.pop((repository, tag), None)
             return web.Response(status=202 if gone else 404)
-        media_type, body = self.manifests.get((repository, tag), ("", b""))
+        by_digest = {digest_of(each[1]): each for each in self.manifests.values()}
+        media_type, body = self.manifests.get((repository, tag), by_digest.get(tag, ("", b"")))
         if media_type not in request.headers.get("Accept", "").split(", "):
             return web.Response(status=404)
         if request.method == "HEAD" and not self.head_allowed:

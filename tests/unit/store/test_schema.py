@@ -11,12 +11,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from jupyterhub_imagebuilder.store import queries, schema, writes
+from jupyterhub_imagebuilder.store import codec, queries, schema
 from jupyterhub_imagebuilder.store.database import Database, parse_url
-from jupyterhub_imagebuilder.store.fold import Write
 from jupyterhub_imagebuilder.store.migrations import env
 from jupyterhub_imagebuilder.store.tables import HEAD, VERSION_TABLE, metadata
-from tests.contract.store.samples import OLD, built
+from tests.contract.store.samples import built
 
 
 def test_head_is_the_newest_migration(database):
@@ -45,19 +44,6 @@ def test_a_second_time_changes_nothing(database):
     assert database.read(schema.current) == HEAD
 
 
-def test_what_an_earlier_version_kept_is_there_after_the_update(tmp_path):
-    database = Database(parse_url(f"sqlite:///{tmp_path}/builds.sqlite"))
-    database.make_file()
-    database.write(lambda c: command.upgrade(schema._config(c), "0001"), upgrade=True)
-    database.write(lambda c: writes.apply(c, [Write("build-1", OLD, built())]))
-    database.write(schema.upgrade, upgrade=True)
-    assert database.read(schema.current) == HEAD
-    repository = built().request.spec.repository
-    found = database.read(lambda c: queries.built(c, repository, 1))
-    assert [kept.record.request.id for kept in found] == ["build-1"]
-    database.close()
-
-
 def test_a_newer_version_is_refused(database):
     database.write(lambda c: c.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     with pytest.raises(schema.TablesTooNew):
@@ -73,3 +59,35 @@ def test_alembic_is_not_imported_with_the_store():
 def test_every_module_can_be_imported_as_those_do_who_list_them():
     importlib.reload(env)
     assert env.config is None
+
+
+def test_what_the_first_version_kept_is_there_after_the_update(tmp_path):
+    database = Database(parse_url(f"sqlite:///{tmp_path}/old.sqlite"))
+    database.make_file()
+    database.write(lambda c: command.upgrade(schema._config(c), "0001"))
+    columns = codec.columns(built()) | {"next_event": 0, "mark": None, "is_packed": False}
+    names = ", ".join(columns)
+    values = ", ".join(f":{name}" for name in columns)
+    insert = sa.text(f"INSERT INTO imagebuilder_build ({names}) VALUES ({values})")
+    database.write(lambda c: c.execute(insert, columns))
+    database.write(schema.upgrade, upgrade=True)
+    found = database.read(lambda c: queries.get(c, "build-1"))
+    assert (found.published, found.size, found.record.digest) == (False, None, built().digest)
+    database.write(lambda c: command.downgrade(schema._config(c), "0001"))
+    assert database.read(schema.current) == "0001"
+    database.close()
+
+
+def test_each_question_has_its_index(database):
+    def plan(question):
+        rows = database.read(lambda c: c.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}").all())
+        return " ".join(row[3] for row in rows)
+
+    table = "imagebuilder_build"
+    assert f"{table}_published" in plan(
+        f"SELECT * FROM {table} WHERE is_published = 1 ORDER BY created DESC LIMIT 9"
+    )
+    assert f"{table}_finished" in plan(
+        f"SELECT reason, count(*) FROM {table} WHERE finished >= 1 AND phase = 'failed' "
+        "GROUP BY reason"
+    )

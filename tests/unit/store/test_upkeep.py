@@ -119,3 +119,13 @@ def test_of_many_builds_the_newest_stay(database):
 def test_a_build_that_is_not_over_stays_however_old(database):
     keep(database, Write.save(record(1)), *(Write.save(built(n)) for n in range(2, 9)))
     assert run_prune(database, before=1e12, builds=1) == ["build-1"]
+
+
+def test_what_is_published_stays(database):
+    for number in (1, 2, 3):
+        keep(database, Write.save(built(number)))
+    database.write(lambda c: writes.publish(c, "build-1", published=True))
+    while database.write(lambda c: upkeep.prune(c, 2e9, 1)):
+        pass
+    left = database.read(lambda c: c.execute(sa.select(build.c.id)).scalars().all())
+    assert left == ["build-1"]

@@ -48,6 +48,11 @@ class TestPostBuilds:
             "created": "1970-01-01T00:16:40+00:00",
             "phases": {"waiting": "1970-01-01T00:16:40+00:00"},
             "finished": None,
+            "position": None,
+            "owner": "alice",
+            "mine": True,
+            "published": False,
+            "size": None,
         }
         owner = Owner("alice", groups=frozenset({"staff"}))
         assert web.builds.asked == [(REPOSITORY, owner, None)]

@@ -90,6 +90,7 @@ class TestResolve:
                 "user_waiting": 0,
                 "queue_seconds": 3600.0,
             },
+            "familiar": False,
         }
         owner = Owner("alice", groups=frozenset({"staff"}))
         assert web.builds.asked == [("look", REPOSITORY, owner, None)]

@@ -66,3 +66,13 @@ async def test_no_answer_is_never_a_no(engine):
         await images.remove(NAME)
     with pytest.raises(RegistryUnavailable):
         await images.check()
+    with pytest.raises(RegistryUnavailable):
+        await images.size(NAME, "sha256:abc", "linux/amd64")
+
+
+@pytest.mark.parametrize(
+    ("said", "size"), [({"Size": 1234}, 1234), ({"Size": None}, None), ({}, None), (None, None)]
+)
+async def test_the_size_is_the_engines(said, size):
+    images = EngineImages(Answers({"sha256:abc": said}))
+    assert await images.size(NAME, "sha256:abc", "linux/amd64") == size

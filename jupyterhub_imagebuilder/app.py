@@ -15,6 +15,7 @@ from traitlets import TraitError, default
 from traitlets.config import Application, Config
 
 from jupyterhub_imagebuilder import __version__, configuration
+from jupyterhub_imagebuilder.access import Access, access
 from jupyterhub_imagebuilder.assembly import REGISTRY_CLASS, Plan, StorePlan
 from jupyterhub_imagebuilder.builds.execution import Patience
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
@@ -23,9 +24,8 @@ from jupyterhub_imagebuilder.configuration import ConfigurationError
 from jupyterhub_imagebuilder.errors import ImageBuilderError, ServiceUnavailable
 from jupyterhub_imagebuilder.options import Options
 from jupyterhub_imagebuilder.server import Service
-from jupyterhub_imagebuilder.web.auth import Authenticator, TokenFile
+from jupyterhub_imagebuilder.web.auth import TokenFile
 from jupyterhub_imagebuilder.web.cors import CrossOrigin
-from jupyterhub_imagebuilder.web.hub_auth import Hub
 
 log = logging.getLogger(__name__)
 
@@ -125,13 +125,13 @@ class ImageBuilder(Options, Application):
             except ServiceUnavailable as error:
                 raise ConfigurationError(error.message) from error
 
-    def authenticator(self) -> Authenticator:
+    def access(self) -> Access:
         """Who may talk to the service, from settings and ``JUPYTERHUB_*`` variables."""
-        return Authenticator(
-            own_token=os.environ.get("JUPYTERHUB_API_TOKEN", ""),
-            own_name=self.service_name,
+        return access(
+            os.environ,
+            service_name=self.service_name,
+            prefix=self.prefix,
             tokens=self._tokens(),
-            hub=Hub(self.service_name) if os.environ.get("JUPYTERHUB_API_URL") else None,
         )
 
     @property

@@ -75,15 +75,18 @@ class Service:
             queued=self._queued,
             viewers=streams.__len__,
         )
+        access = self._app.access()
         self._backend = Backend(
-            authenticator=self._app.authenticator(),
+            authenticator=access.authenticator,
+            site=access.site,
+            sessions=access.sessions,
             streams=streams,
             health=self._health,
             versions=self._versions,
             metrics=self._metrics.render,
             authenticate_metrics=self._app.authenticate_metrics,
             token_in_url=self._app.allow_token_in_url,
-            cors=self._cross_origin(),
+            cors=self._cross_origin(access.site.origin if access.site else ""),
         )
         self._health.watch({"service": self._check})
         server = self._listen()
@@ -96,11 +99,11 @@ class Service:
         await self._drain(server)
         return self._exit_code
 
-    def _cross_origin(self) -> CrossOrigin:
+    def _cross_origin(self, hub_origin: str) -> CrossOrigin:
         """Which pages may use the API; none while the configuration has a mistake."""
         if self._mistake is None:
             try:
-                return configured(self._app)
+                return configured(self._app, hub_origin)
             except ConfigurationError as error:
                 self._mistake = error
         return CrossOrigin()

@@ -1,7 +1,7 @@
 """Whose request it is: the service's own token, tokens from a file, or the hub's answer.
 
-Tokens come in the Authorization header.  Cookies are never read: what they start, another site
-could start.
+Tokens come in the Authorization header.  The one cookie that there is, and what guards it, is
+:mod:`.session`'s.
 """
 
 from __future__ import annotations

@@ -20,12 +20,15 @@ from jupyterhub_imagebuilder.errors import (
     ServiceUnavailable,
     SpecInvalid,
 )
+from jupyterhub_imagebuilder.web.auth import Principal
 from jupyterhub_imagebuilder.web.cors import CrossOrigin
 
 if TYPE_CHECKING:
     from jupyterhub_imagebuilder.builds.service import BuildService
     from jupyterhub_imagebuilder.health import Health
-    from jupyterhub_imagebuilder.web.auth import Authenticator, Principal
+    from jupyterhub_imagebuilder.web.auth import Authenticator
+    from jupyterhub_imagebuilder.web.hub_site import HubSite
+    from jupyterhub_imagebuilder.web.session import Sessions
     from jupyterhub_imagebuilder.web.sse import Streams
 
 log = logging.getLogger(__name__)
@@ -53,6 +56,8 @@ class Backend:
     authenticate_metrics: bool = True  #: whether that needs a token
     token_in_url: bool = True  #: whether ``GET /build`` takes a token from the query
     cors: CrossOrigin = field(default_factory=CrossOrigin)  #: which pages may use the API
+    site: HubSite | None = None  #: the hub, where there is one
+    sessions: Sessions | None = None  #: logins of browsers; None where there is no hub
     builds: BuildService | None = None  #: None until the domain has started
     obstacle: str = "The image builder is starting; try again in a moment."  #: why it is None
 
@@ -80,6 +85,7 @@ class Handler(RequestHandler):
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
         self.set_header("Referrer-Policy", "no-referrer")
         # tornado comes here before initialize()
         cors: CrossOrigin = self.settings["cors"]
@@ -87,7 +93,7 @@ class Handler(RequestHandler):
             self.set_header(name, value)
 
     def check_xsrf_cookie(self) -> None:
-        """Nothing to check: no cookie is ever read."""
+        """Nothing to check here: :meth:`principal` does, where it takes a cookie."""
 
     def compute_etag(self) -> None:
         """Nothing here may be cached, so nothing is compared."""
@@ -111,8 +117,21 @@ class Handler(RequestHandler):
             self.finish()
 
     async def principal(self) -> Principal:
-        """Who sent the request; raises as :meth:`Authenticator.principal` does."""
-        return await self.backend.authenticator.principal(self.request.headers.get("Authorization"))
+        """Who sent the request; raises as :meth:`Authenticator.principal` does.
+
+        Where there is no token, a login counts at the addresses that the service's own pages use.
+        """
+        authorization = self.request.headers.get("Authorization")
+        sessions = self.backend.sessions
+        if authorization is None and sessions is not None and self._is_of_the_api():
+            owner = await sessions.caller(self)
+            if owner is not None:
+                return Principal(owner)
+        return await self.backend.authenticator.principal(authorization)
+
+    def _is_of_the_api(self) -> bool:
+        prefix: str = self.settings["prefix"]
+        return bool(self.request.path.startswith(f"{prefix}api/"))
 
     def json_body(self, *, required: set[str], optional: set[str]) -> dict[str, Any]:
         """The body: an object with these keys.
@@ -142,6 +161,11 @@ class Handler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Send a failure as a reason and a sentence."""
         error = kwargs.get("exc_info", (None, None, None))[1]
+        status_code, reason, message = self.failure(status_code, error)
+        self.answer({"reason": reason, "message": message}, status_code)
+
+    def failure(self, status_code: int, error: BaseException | None) -> tuple[int, str | None, str]:
+        """Status, reason and sentence of a failure; sets the headers that go with them."""
         reason: str | None = None
         if isinstance(error, ImageBuilderError):
             status_code, reason, message = error.status, error.reason.value, error.message
@@ -160,7 +184,7 @@ class Handler(RequestHandler):
             self.set_header("Retry-After", str(math.ceil(error.retry_after)))
         elif isinstance(error, ServiceUnavailable):
             self.set_header("Retry-After", "1")
-        self.answer({"reason": reason, "message": message}, status_code)
+        return status_code, reason, message
 
     def log_exception(
         self,
@@ -181,11 +205,3 @@ def methods_of(handler: type[RequestHandler]) -> list[str]:
     OPTIONS is none of them: browsers ask it, and every address answers it in the same way.
     """
     return [m for m in _METHODS if getattr(handler, m) is not getattr(RequestHandler, m)]
-
-
-class NotFound(Handler):
-    """Answers for all addresses that nobody else has."""
-
-    def prepare(self) -> None:
-        """Refuse."""
-        raise HTTPError(HTTPStatus.NOT_FOUND)

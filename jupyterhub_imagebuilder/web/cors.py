@@ -1,7 +1,7 @@
 """Which other origins' pages may talk to the service from a browser (Fetch Standard, section 3.3).
 
-No page of another origin may, unless the admin names it.  Nothing here lets cookies through: none
-is ever read, so a page needs a token that its user has given to it.
+The hub's own pages may, wherever they are; no other, unless the admin names it.  Nothing here lets
+cookies through: a page of another origin needs a token that its user has given to it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ANY = "*"
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 #: What an answer tells a page beside its body, and what a page may ask.
 _EXPOSED = "Retry-After"
-_METHODS = "GET, POST, DELETE"
+_METHODS = "GET, POST, PUT, DELETE"
 _HEADERS = "Authorization, Cache-Control, Content-Type, Last-Event-ID"
 #: Seconds for which a browser need not ask again; browsers take two hours at most.
 _MAX_AGE = "7200"
@@ -30,24 +30,27 @@ class CrossOrigin(Configurable):
         Unicode(),
         help="""
         Origins, such as `https://portal.example.org`, whose pages may use the API from a browser,
-        or `*` for all of them. The page needs a token all the same: cookies are never read. A hub
-        on another host than the service's needs to be named here; pages of the service's own host
-        do not.
+        or `*` for all of them. The page needs a token all the same: cookies are for the service's
+        own pages. The hub that starts the service, and pages of the service's own host, need not
+        be named here.
         """,
     ).tag(config=True)
+
+    hub_origin: str = ""  #: of the hub where that is not the service's own
 
     def headers(self, origin: str | None) -> dict[str, str]:
         """What every answer carries.
 
         :param origin: the request's ``Origin``.
         """
-        if not self.allowed_origins:
+        allowed = {*self.allowed_origins, self.hub_origin} - {""}
+        if not allowed:
             return {}
         shared = {"Access-Control-Expose-Headers": _EXPOSED}
-        if _ANY in self.allowed_origins:
+        if _ANY in allowed:
             return {"Access-Control-Allow-Origin": _ANY, **shared}
         # a cache must not give one origin's answer to another
-        if origin is None or origin not in self.allowed_origins:
+        if origin is None or origin not in allowed:
             return {"Vary": "Origin"}
         return {"Vary": "Origin", "Access-Control-Allow-Origin": origin, **shared}
 
@@ -65,10 +68,11 @@ class CrossOrigin(Configurable):
         }
 
 
-def configured(parent: Configurable) -> CrossOrigin:
+def configured(parent: Configurable, hub_origin: str = "") -> CrossOrigin:
     """What the admin wrote.
 
     :param parent: hands its configuration down.
+    :param hub_origin: of the hub where that is not the service's own.
     :raises ConfigurationError: it cannot be meant.
     """
     try:
@@ -81,4 +85,5 @@ def configured(parent: Configurable) -> CrossOrigin:
                 f"c.CrossOrigin.allowed_origins has {origin!r}, which is no origin: write for "
                 "example https://portal.example.org, in small letters and without a path."
             )
+    cors.hub_origin = hub_origin
     return cors

@@ -7,6 +7,7 @@ second, which neither the service's start nor its streams have.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,10 +24,12 @@ class Hub:
     """The hub that ``JUPYTERHUB_API_URL`` and the other ``JUPYTERHUB_*`` variables describe.
 
     :param service_name: names the scope that a token needs, where the environment does not.
+    :param prefix: the service's path, below which its cookies are.
     """
 
-    def __init__(self, service_name: str) -> None:
+    def __init__(self, service_name: str, prefix: str = "/") -> None:
         self._service_name = service_name
+        self._prefix = prefix
         self._auth: Any = None
         self._importing = asyncio.Lock()
 
@@ -34,11 +37,17 @@ class Hub:
         """Import JupyterHub's client, once."""
         async with self._importing:
             if self._auth is None:
-                self._auth = await asyncio.to_thread(_hub_auth, self._service_name)
+                self._auth = await asyncio.to_thread(_hub_auth, self._service_name, self._prefix)
 
-    async def owner(self, token: str) -> Owner | None:
+    async def client(self) -> Any:
+        """JupyterHub's ``HubOAuth``; a plain ``HubAuth`` where the service is no client of it."""
+        await self.prepare()
+        return self._auth
+
+    async def owner(self, token: str, session_id: str = "") -> Owner | None:
         """Whose token it is, None when the hub does not know it.
 
+        :param session_id: the browser's login to the hub; with another one the hub is asked again.
         :raises AccessDenied: it lacks the scope for this service.
         :raises ServiceUnavailable: the hub does not answer.
         """
@@ -47,7 +56,7 @@ class Hub:
         await self.prepare()
         try:
             async with asyncio.timeout(_TIMEOUT):
-                model = await self._auth.user_for_token(token, sync=False)
+                model = await self._auth.user_for_token(token, session_id=session_id, sync=False)
         except (HTTPError, TimeoutError, OSError, ValueError) as error:
             raise ServiceUnavailable(
                 "JupyterHub does not answer, so the token cannot be checked; try again."
@@ -69,10 +78,12 @@ def owner_of(model: Mapping[str, Any]) -> Owner:
     return Owner(str(model["name"]), kind, groups, admin=bool(model.get("admin")))
 
 
-def _hub_auth(service_name: str) -> Any:
-    from jupyterhub.services.auth import HubAuth
+def _hub_auth(service_name: str, prefix: str) -> Any:
+    from jupyterhub.services.auth import HubAuth, HubOAuth
 
-    auth = HubAuth(cache_max_age=_CACHE_AGE)
+    # without a client's id HubOAuth refuses to exist
+    kind = HubOAuth if os.environ.get("JUPYTERHUB_CLIENT_ID") else HubAuth
+    auth = kind(cache_max_age=_CACHE_AGE, base_url=prefix)
     if not auth.access_scopes:
         auth.access_scopes = {f"access:services!service={service_name}"}
     return auth

@@ -7,8 +7,21 @@ import re
 
 from tornado.web import Application, RequestHandler
 
-from jupyterhub_imagebuilder.web import api, build, logs, openapi, ops, resolve
-from jupyterhub_imagebuilder.web.base import Backend, Handler, NotFound
+from jupyterhub_imagebuilder.web import (
+    admin,
+    api,
+    build,
+    changes,
+    links,
+    logs,
+    openapi,
+    ops,
+    pages,
+    resolve,
+    static,
+    suggest,
+)
+from jupyterhub_imagebuilder.web.base import Backend, Handler
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +33,11 @@ ROUTES: tuple[tuple[str, type[Handler]], ...] = (
     (r"api/builds/([^/]+)/cancel", api.CancelHandler),
     (r"api/builds/([^/]+)/log", logs.LogHandler),
     (r"api/builds/([^/]+)/rebuild", api.RebuildHandler),
+    (r"api/builds/([^/]+)/published", admin.PublishedHandler),
+    (r"api/changes", changes.ChangesHandler),
+    (r"api/overview", admin.OverviewHandler),
+    (r"api/refs", suggest.RefsHandler),
+    (r"api/repositories", suggest.RepositoriesHandler),
     (r"api/resolve", resolve.ResolveHandler),
     (r"api/providers", resolve.ProvidersHandler),
     (r"api/repoproviders", resolve.RepoProvidersHandler),
@@ -29,7 +47,18 @@ ROUTES: tuple[tuple[str, type[Handler]], ...] = (
     (r"health", ops.HealthHandler),
     (r"metrics", ops.MetricsHandler),
     (r"versions", ops.VersionsHandler),
-    (r"", ops.VersionsHandler),
+    (r"", pages.HomePage),
+)
+#: What is for people and their browsers: no part of the API's description.
+PAGES: tuple[tuple[str, type[Handler]], ...] = (
+    (r"builds/([0-9A-Za-z-]{1,64})", pages.BuildPage),
+    (r"admin", pages.AdminPage),
+    (r"link", pages.LinkPage),
+    (r"content", pages.ContentPage),
+    (r"oauth_callback", pages.CallbackPage),
+    (r"v2/.*", links.LinkHandler),
+    (r"badge\.svg", links.BadgeHandler),
+    (r"static/([^/]+)", static.StaticHandler),
 )
 
 #: ``user:password@`` behind the scheme of an address, escaped or not.
@@ -43,16 +72,18 @@ def application(backend: Backend, prefix: str) -> Application:
     """
     base = re.escape(prefix)
     arguments = {"backend": backend}
-    routes = [(f"{base}{pattern}", handler, arguments) for pattern, handler in ROUTES]
+    routes = [(f"{base}{pattern}", handler, arguments) for pattern, handler in ROUTES + PAGES]
     # a hub's own look at its service leaves the last slash out
-    routes.append((base.removesuffix("/"), ops.VersionsHandler, arguments))
+    routes.append((base.removesuffix("/"), pages.HomePage, arguments))
     return Application(
         routes,
-        default_handler_class=NotFound,
+        default_handler_class=pages.NotFoundPage,
         default_handler_args=arguments,
         log_function=log_request,
         prefix=prefix,
         cors=backend.cors,
+        front_end=static.FrontEnd(),
+        cookie_secret=backend.sessions.cookie_secret if backend.sessions else None,
     )
 
 
@@ -62,7 +93,9 @@ def log_request(handler: RequestHandler) -> None:
     path = _USERINFO.sub(r"\1", request.path)
     # probes ask for these every few seconds, for ever
     probes = ops.HealthHandler | ops.MetricsHandler | ops.VersionsHandler
-    probed = isinstance(handler, probes)
+    probed = isinstance(handler, probes) or (
+        isinstance(handler, pages.HomePage) and not handler.wants_html()
+    )
     level = logging.DEBUG if probed else logging.INFO
     milliseconds = 1000 * request.request_time()
     log.log(level, "%s %s %d %.1f ms", request.method, path, handler.get_status(), milliseconds)

@@ -137,10 +137,10 @@ async def test_who_may_talk_to_it(started, monkeypatch, tmp_path):
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "own")
     monkeypatch.setenv("JUPYTERHUB_SERVICE_NAME", "builder")
     app = started({"image_prefix": PREFIX, "api_tokens_file": str(tmp_path / "absent")})
-    principal = await app.authenticator().principal("Bearer own")
+    principal = await app.access().authenticator.principal("Bearer own")
     assert (principal.owner.name, principal.speaks_for_users) == ("builder", True)
     with pytest.raises(ServiceUnavailable):
-        await app.authenticator().principal("Bearer other")
+        await app.access().authenticator.principal("Bearer other")
 
 
 def test_every_setting_is_explained():

@@ -100,3 +100,25 @@ def test_what_is_no_origin_is_a_sentence(origin):
 
 def test_no_origin_unless_configured():
     assert CrossOrigin().headers(PORTAL) == {}
+
+
+HUB = "https://hub.example.org:8443"
+
+
+async def test_the_hubs_own_pages_may_use_it_wherever_they_are(web):
+    web.backend.cors.hub_origin = HUB
+    for method, status in (("GET", 200), ("OPTIONS", 204)):
+        found, headers = await answer(web, method, "versions", HUB)
+        assert (found, headers["Access-Control-Allow-Origin"]) == (status, HUB)
+        assert "Access-Control-Allow-Credentials" not in headers
+    _, headers = await answer(web, "OPTIONS", "api/builds/b1/published", HUB)
+    assert {"PUT", "DELETE"} <= set(headers["Access-Control-Allow-Methods"].split(", "))
+    assert await answer(web, "GET", "versions") == (200, {"Vary": "Origin"})
+
+
+def test_the_hubs_origin_joins_what_the_admin_named():
+    cors = configured(parent([PORTAL]), HUB)
+    for origin in (PORTAL, HUB):
+        assert cors.headers(origin)["Access-Control-Allow-Origin"] == origin
+    assert configured(parent([])).headers("") == {}
+    assert "Access-Control-Allow-Origin" not in configured(parent([]), HUB).headers("null")

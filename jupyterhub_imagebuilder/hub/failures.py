@@ -8,6 +8,7 @@ hub's health, so it is taken out of that count.
 from __future__ import annotations
 
 import asyncio
+from html import escape
 from typing import Any
 
 from tornado.web import HTTPError
@@ -28,10 +29,12 @@ _STATUS = {
 _MARK = "imagebuilder_reason"
 
 
-def spawn_failure(error: ImageBuilderError) -> HTTPError:
+def spawn_failure(error: ImageBuilderError, page: str | None = None) -> HTTPError:
     """The exception to raise in a start, with the sentence where JupyterHub shows it.
 
     Always a 4xx: a 5xx would count as a fault of the hub.
+
+    :param page: address of the build's page, which says more.
     """
     message = sentence(error)
     status = _STATUS.get(error.reason, 400)
@@ -41,8 +44,15 @@ def spawn_failure(error: ImageBuilderError) -> HTTPError:
     else:
         failure = SpawnException(message, reason=error.reason.value, status_code=status)
     failure.jupyterhub_message = message
+    if page:
+        failure.jupyterhub_html_message = f"{escape(message)} {page_link(page)}"
     setattr(failure, _MARK, error.reason.value)
     return failure
+
+
+def page_link(page: str) -> str:
+    """A link to a build's page, as HTML; beside a start, which must not lose its own page."""
+    return f'<a href="{escape(page)}" target="_blank" rel="noopener">The build and its log</a>'
 
 
 def sentence(error: ImageBuilderError) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from jupyterhub.utils import maybe_future
 from traitlets import List, Unicode, default
@@ -16,6 +17,7 @@ from traitlets.config import Configurable
 
 from jupyterhub_imagebuilder.errors import SpecInvalid
 from jupyterhub_imagebuilder.hub.failures import spawn_failure
+from jupyterhub_imagebuilder.hub.panel import panel, service_url, with_commit, without_ours
 from jupyterhub_imagebuilder.hub.profile import UNLISTED, Settings, is_build, with_build_choice
 from jupyterhub_imagebuilder.hub.shared import HubSide
 
@@ -46,6 +48,8 @@ class FormChoice(Configurable):
 
     # KubeSpawner's, which comes behind this class
     user: Any
+    name: Any
+    hub: Any
     user_options: Any
     _admin_profiles: list[dict[str, Any]] | None = None
     _offers_builds = True
@@ -87,7 +91,52 @@ class FormChoice(Configurable):
         if trouble := self._trouble():
             text = f"Building images is unavailable: {trouble}"
             return f'<div class="alert alert-warning" role="alert">{escape(text)}</div>{form}'
-        return form
+        return form + self._panel() if form else form
+
+    def _panel(self) -> str:
+        """What makes more of the form in a browser; empty where there is no front end."""
+        try:
+            service = self._service_url()
+            if service is None:
+                return ""
+            return panel(
+                {
+                    "service": service,
+                    "service_name": self.hub_side.service_name if self.hub_side else "",
+                    "user": self.user.name,
+                    "server": self.name or "",
+                    "option": self.option_name,
+                    "prefill": "" if self.user_options else self.prefill,
+                    "server_url": self.user.server_url(self.name or ""),
+                    "hub": self.hub.base_url,
+                }
+            )
+        except Exception:
+            self.log.exception("The form stays without its panel")
+            return ""
+
+    def _service_url(self) -> str | None:
+        """Where browsers find the service's pages; None where it has none."""
+        side = self.hub_side
+        if side is None or not side.has_pages:
+            return None
+        settings = getattr(self.user, "settings", {})
+        return service_url(settings, side.service_name, self.hub.base_url)
+
+    def _page_of_build(self, build_id: str) -> str | None:
+        """Address of a build's page; None where there are no pages."""
+        try:
+            service = self._service_url()
+        except Exception:
+            self.log.exception("The address of the image builder's pages is unknown")
+            return None
+        return service and f"{service}builds/{quote(build_id, safe='')}"
+
+    async def run_options_from_form(self, form_data: Any) -> Any:
+        """Read the form as ever, with the commit that the page built."""
+        read = super().run_options_from_form
+        options = await maybe_future(read(without_ours(form_data)))
+        return with_commit(options, form_data, self._choice)
 
     def _render_options_form(self, profile_list: Any) -> str:
         """Render the form, if need be without saved options, or without our choice.

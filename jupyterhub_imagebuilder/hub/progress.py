@@ -7,12 +7,13 @@ page as it is: so at most one event per interval, capped, and escaped.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from html import escape
 from typing import Any, Final
 
 from jupyterhub_imagebuilder.builds.phases import Phase
+from jupyterhub_imagebuilder.hub.failures import page_link
 from jupyterhub_imagebuilder.hub.streams import LINE_LENGTH, BuildStream, Line
 from jupyterhub_imagebuilder.hub.waiting import WaitView
 
@@ -24,12 +25,19 @@ _PERCENT: Final = {Phase.WAITING: 2, Phase.FETCHING: 5, Phase.BUILDING: 10, Phas
 _PERCENT_AFTER: Final = 25
 
 
-async def build_progress(view: WaitView, interval: float) -> AsyncGenerator[dict[str, Any], None]:
+#: Gives the address of a build's page; None where it has none.
+Pages = Callable[[str], str | None]
+
+
+async def build_progress(
+    view: WaitView, interval: float, pages: Pages = lambda _: None
+) -> AsyncGenerator[dict[str, Any], None]:
     """Events for JupyterHub until the wait is over.
 
     :param interval: seconds between two events.
+    :param pages: gives the address of a build's page.
     """
-    reader = _Reader(view)
+    reader = _Reader(view, pages)
     while True:
         # what came before the end is shown, too: so the end is looked at first
         closed = view.closed.is_set()
@@ -44,8 +52,10 @@ async def build_progress(view: WaitView, interval: float) -> AsyncGenerator[dict
 class _Reader:
     """One page's place in the log."""
 
-    def __init__(self, view: WaitView) -> None:
+    def __init__(self, view: WaitView, pages: Pages) -> None:
         self._view = view
+        self._pages = pages
+        self._linked: str | None = None
         self._stream: BuildStream | None = None
         self._position = 0
         self._seen: dict[str, int] = {}
@@ -67,8 +77,17 @@ class _Reader:
         return {
             "progress": _PERCENT.get(phase, _PERCENT_AFTER),
             "message": text,
-            "html_message": f"{_PRE}{escape(text)}</pre>",
+            "html_message": f"{self._link()}{_PRE}{escape(text)}</pre>",
         }
+
+    def _link(self) -> str:
+        """A link to the build's page, in the first event about it."""
+        build_id = self._view.build_id
+        if build_id is None or build_id == self._linked:
+            return ""
+        self._linked = build_id
+        page = self._pages(build_id)
+        return f"<p>{page_link(page)}</p>" if page else ""
 
     def _new(self, stream: BuildStream) -> list[str]:
         if stream is not self._stream:  # another build's, or this pod's under another id

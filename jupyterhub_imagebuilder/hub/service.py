@@ -21,6 +21,7 @@ from traitlets.config import Config
 from traitlets.log import get_logger
 
 from jupyterhub_imagebuilder.hub.config_file import option, service_options
+from jupyterhub_imagebuilder.hub.panel import front_end_built
 from jupyterhub_imagebuilder.hub.state import service_token, state_dir, write_private
 
 #: A managed service inherits nearly nothing; this is what it needs of the hub's environment.
@@ -99,7 +100,8 @@ class ServiceEntry(dict[str, Any]):
             "url": options.url,
             "api_token": options.token,
             "command": [sys.executable, "-m", "jupyterhub_imagebuilder"],
-            "display": False,
+            # in the hub's menu of services, for those who may reach it
+            "display": front_end_built(),
             "oauth_no_confirm": True,
             "environment": self._environment(),
         }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 from jupyterhub_imagebuilder.hub.client import ImageBuilderClient, ServiceAddress
+from jupyterhub_imagebuilder.hub.panel import front_end_built
 from jupyterhub_imagebuilder.hub.streams import BuildStreams
 from jupyterhub_imagebuilder.hub.waiting import WaitingRoom
 
@@ -22,6 +23,7 @@ class HubSide:
         self._address = address
         self._name = name
         self.base_url = "/"
+        self.elsewhere = False  #: whether the admin runs the service, of whatever version
         self.room = WaitingRoom()
         self.troubles: list[str] = []  #: sentences for the form
         self.logged: set[str] = set()
@@ -30,6 +32,11 @@ class HubSide:
     def service_name(self) -> str:
         """What the service is called in JupyterHub."""
         return self._name()
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether the service has pages for browsers, as far as this process can tell."""
+        return self.elsewhere or front_end_built()
 
     @cached_property
     def client(self) -> ImageBuilderClient:

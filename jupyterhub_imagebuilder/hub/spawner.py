@@ -226,7 +226,8 @@ class ImageBuilderSpawner(FormChoice):
 
     async def progress(self) -> AsyncGenerator[dict[str, Any], None]:
         """The build's log, then the events of the pod."""
-        async with aclosing(build_progress(self._view, self.progress_interval)) as events:
+        interval, pages = self.progress_interval, self._page_of_build
+        async with aclosing(build_progress(self._view, interval, pages)) as events:
             async for event in events:
                 yield event
         # JupyterHub cancels this when the start has failed: KubeSpawner must not be in the midst
@@ -244,7 +245,9 @@ class ImageBuilderSpawner(FormChoice):
         except ImageBuilderError as error:
             self.log.warning("Not starting the server of %s: %s", self.user.name, sentence(error))
             leave_out_of_failure_count(self)
-            raise spawn_failure(error) from error
+            build_id = None if self._wait is None else self._wait.build_id
+            page = self._page_of_build(build_id) if build_id else None
+            raise spawn_failure(error, page) from error
         except HTTPError:
             raise
         except Exception as error:

@@ -81,6 +81,7 @@ class _Setup:
                 "command.)"
             )
         self._external = entry
+        self.hub_side.elsewhere = True
 
     def _address(self, base_url: str) -> ServiceAddress:
         if self._external is not None:

@@ -78,6 +78,7 @@ class WaitView:
 
     def __init__(self) -> None:
         self.stream: BuildStream | None = None
+        self.build_id: str | None = None  #: of the build that is waited for
         self.note: str | None = None  #: what to say while there is no log
         self.closed = asyncio.Event()  #: the wait is over, well or badly
         self.admitted = asyncio.Event()  #: the server starts: the rest is KubeSpawner's
@@ -146,6 +147,7 @@ class _Wait:
         async with aclosing(self._answers()) as answers:
             with self._seat:
                 async for answer in answers:
+                    self._view.build_id = answer.id
                     if answer.phase.terminal and (built := _result(answer)):
                         return built
                     self._sit_down()

@@ -32,6 +32,16 @@ def test_the_sentence_reaches_the_user_and_is_no_fault_of_the_hub(error, status,
     assert sentence in str(failure)
 
 
+def test_a_failure_links_to_the_builds_page():
+    failure = spawn_failure(BuildFailed("<b> failed."), '/s/builds/"1"')
+    assert failure.jupyterhub_message == "<b> failed. (build-failed)"
+    assert failure.jupyterhub_html_message == (
+        '&lt;b&gt; failed. (build-failed) <a href="/s/builds/&quot;1&quot;" target="_blank" '
+        'rel="noopener">The build and its log</a>'
+    )
+    assert not hasattr(spawn_failure(BuildFailed("No.")), "jupyterhub_html_message")
+
+
 class Settings:
     """A user, or a handler; tornado gives each application a copy of the hub's settings."""
 

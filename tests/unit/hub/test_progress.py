@@ -59,6 +59,22 @@ async def test_html_is_escaped(view):
     )
 
 
+async def test_the_builds_page_is_linked_once_and_escaped(view):
+    view.stream, view.build_id = stream_of(*lines("one")), 'b"1'
+
+    def more():
+        view.stream.add(LogLine("uid", 1, "two"))
+
+    events = []
+    async for event in build_progress(view, 0.001, lambda build_id: f"/s&/builds/{build_id}"):
+        events.append(event)
+        (view.closed.set if len(events) > 1 else more)()
+    first, second = events
+    assert first["message"] == "one"
+    assert first["html_message"].startswith('<p><a href="/s&amp;/builds/b&quot;1" target="_blank"')
+    assert second["html_message"].startswith("<pre ")
+
+
 async def test_an_event_is_capped_and_says_so(view):
     view.stream = stream_of(*lines(*map(str, range(5000))))
     view.closed.set()

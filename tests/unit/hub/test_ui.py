@@ -53,7 +53,9 @@ def hub_spawner(c=None, ip="", *, internal_ssl=False):
     return SimpleNamespace(hub=hub, user=user, internal_ssl=internal_ssl)
 
 
-def test_the_service_entry(c, tmp_path):
+@pytest.mark.parametrize("has_pages", [True, False])
+def test_the_service_entry(c, tmp_path, monkeypatch, has_pages):
+    monkeypatch.setattr("jupyterhub_imagebuilder.hub.service.front_end_built", lambda: has_pages)
     setup_ui(c)
     entry = service_of(c)
     assert type(entry) is dict
@@ -63,7 +65,7 @@ def test_the_service_entry(c, tmp_path):
         "name": "imagebuilder",
         "url": "http://127.0.0.1:8586",
         "command": [sys.executable, "-m", "jupyterhub_imagebuilder"],
-        "display": False,
+        "display": has_pages,
         "oauth_no_confirm": True,
     }
     assert len(token) == 64

@@ -109,6 +109,8 @@ class FormChoice(Configurable):
                     "prefill": "" if self.user_options else self.prefill,
                     "server_url": self.user.server_url(self.name or ""),
                     "hub": self.hub.base_url,
+                    # what is on another host cannot be looked at
+                    "content": None if "://" in service else f"{service}content",
                 }
             )
         except Exception:

@@ -40,7 +40,7 @@ class LinkHandler(Page):
         site = self.site()
         prefix: str = self.settings["prefix"]
         provider, spec = link_parts(self.request.path, f"{prefix}v2/")
-        path = self._path()
+        path = self._path() | self._content()
         wish = {"build": f"{provider}/{spec}"} | path
         if self.get_query_argument(_RUNNING, None) is not None:
             again = url_concat(self.request.path, path)
@@ -58,6 +58,9 @@ class LinkHandler(Page):
                 is_file = name != "urlpath"
                 return {"urlpath": f"lab/tree/{quote(path.lstrip('/'))}" if is_file else path}
         return {}
+
+    def _content(self) -> dict[str, str]:
+        return {"content": "1"} if self.get_query_argument("content", "") == "1" else {}
 
     def _back(self, site: HubSite, path: dict[str, str]) -> str:
         """Where the hub sends a user whose server runs: it shows them no form."""

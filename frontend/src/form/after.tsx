@@ -34,9 +34,9 @@ export function AfterStart({ editing, canFetch, owner }: Props) {
         />
         <div id={`${id}-hint`} class={odd ? "ib-error" : "ib-hint"}>
           {odd
-            ? "This is no path inside a server: write for example notebooks/intro.ipynb."
+            ? "This is no path inside a server: write for example analysis/intro.ipynb."
             : path === null || path === draft.path.trim()
-              ? "A file such as notebooks/intro.ipynb, or an address such as lab or rstudio."
+              ? "A file such as analysis/intro.ipynb, or an address such as lab or rstudio."
               : `Opens ${path}.`}
         </div>
       </div>

@@ -16,7 +16,7 @@ export interface PageData {
   /** Where the server will be. */
   server_url: string;
   hub: string;
-  /** The hub's page that puts a repository's content into the home; null: there is none. */
+  /** The page that puts a repository's content into the home; null: there is none. */
   content?: string | null;
 }
 

@@ -34,7 +34,7 @@ export async function enhance(page: Window): Promise<void> {
     const text = controls.active?.input.value || data.prefill;
     const credentials = hubToken({ hub: data.hub, user, service: data.service_name, xsrf });
     const service = new Service(new URL(data.service, page.location.href).href, credentials);
-    const initial = link?.draft ?? { ...EMPTY, text };
+    const initial = link?.draft ?? { ...EMPTY, text, given: true };
     render(
       <Panel service={service} data={data} controls={controls} initial={initial} viewer={user} />,
       controls.host,

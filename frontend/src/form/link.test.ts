@@ -16,6 +16,7 @@ describe("a link", () => {
         path: "lab/tree/x.ipynb",
         content: true,
         linked: true,
+        given: true,
       },
       profile: "large",
     });

@@ -36,6 +36,7 @@ export function brought(hash: string): Brought | null {
       path: wish.path ?? "",
       content: wish.content ?? false,
       linked: true,
+      given: true,
     },
     profile: wish.profile ?? null,
   };

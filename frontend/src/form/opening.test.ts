@@ -11,7 +11,7 @@ const data: PageData = {
   prefill: "",
   server_url: "/base/user/a%40b/two/",
   hub: "/base/hub/",
-  content: "/base/hub/imagebuilder/content",
+  content: "/base/services/imagebuilder/content",
 };
 const content = { repository: "https://github.com/org/repo.git", branch: "main" };
 
@@ -52,12 +52,11 @@ describe("where the user lands", () => {
     ["lab/tree/repo/intro.ipynb", "lab/tree/repo/intro.ipynb"],
     ["tree/sub", "tree/repo/sub"],
     ["rstudio", "rstudio"],
-  ])("with content and %j is %j, by the hub's own page", (text, urlpath) => {
+  ])("with content and %j is %j, by the page between", (text, urlpath) => {
     const url = new URL(nextOf(data, text, content) ?? "", "http://hub.test");
-    expect(url.pathname).toBe("/base/hub/imagebuilder/content");
+    expect(url.pathname).toBe("/base/services/imagebuilder/content");
     expect(Object.fromEntries(url.searchParams)).toEqual({
-      user: "a@b",
-      server: "two",
+      server: data.server_url,
       repo: "https://github.com/org/repo.git",
       branch: "main",
       urlpath,

@@ -20,7 +20,7 @@ export interface Content {
 /**
  * What a user wrote as the path to open, as an address inside the server.
  *
- * @param text `notebooks/intro.ipynb`, or an address such as `lab/tree/intro.ipynb` or `rstudio`
+ * @param text `analysis/intro.ipynb`, or an address such as `lab/tree/intro.ipynb` or `rstudio`
  * @returns without a slash before it, escaped; null where there is none, or it leads elsewhere
  */
 export function inServer(text: string): string | null {
@@ -47,8 +47,7 @@ export function nextOf(data: PageData, text: string, content: Content | null): s
     return path === null ? null : data.server_url + path;
   }
   const query = new URLSearchParams({
-    user: data.user,
-    server: data.server,
+    server: data.server_url,
     repo: content.repository,
     urlpath: inDirectory(path, directoryOf(content.repository)),
   });

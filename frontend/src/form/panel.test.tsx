@@ -126,13 +126,28 @@ describe("what will be built", () => {
       text.startsWith("build:")
         ? outlook(`${REPO}@main`, { cached: true })
         : outlook(text, { cached: true });
-    await show({ text: "build:gh/org/repo/main", linked: true });
+    await show({ text: "build:gh/org/repo/main", linked: true, given: true });
     await waitFor(() => expect(field("Repository").value).toBe(REPO));
     expect(field("Branch, tag or commit").value).toBe("main");
     await verdict("Already built: starts at once.");
     expect(page.sent).toHaveLength(0);
     expect(service.calls("POST", "api/builds")).toHaveLength(0);
   });
+});
+
+test("a dataset's link stays as it is: its version is no ref", async () => {
+  service.meaning = (text) =>
+    outlook(text, {
+      provider: "zenodo",
+      spec: "10.5281/zenodo.1",
+      repository: "https://doi.org/10.5281/zenodo.1",
+      ref: "10.5281/zenodo.1",
+    });
+  await show({ text: "build:zenodo/10.5281/zenodo.1", linked: true, given: true });
+  await verdict("Will be built, about 4 min.");
+  await waitFor(() => expect(service.calls("GET", "api/providers")).toHaveLength(1));
+  expect(field("Repository").value).toBe("build:zenodo/10.5281/zenodo.1");
+  expect(screen.queryByRole("combobox", { name: "Branch, tag or commit" })).toBeNull();
 });
 
 describe("refs", () => {
@@ -441,7 +456,7 @@ describe("the panel", () => {
     expect(textOf("small").closest<HTMLElement>(".option")?.style.display).toBe("none");
   });
 
-  test("puts the content into the home on request, by the hub's own page", async () => {
+  test("puts the content into the home on request, by the page between", async () => {
     service.meaning = (text) => outlook(text, { cached: true });
     await show({ text: REPO });
     fireEvent.click(await screen.findByRole("checkbox", { name: /Put the repository's files/ }));
@@ -451,10 +466,9 @@ describe("the panel", () => {
     await waitFor(() => expect(page.sent).toHaveLength(1));
     const next = new URL(page.form.action).searchParams.get("next") ?? "";
     const url = new URL(next, "http://hub.test");
-    expect(url.pathname).toBe("/hub/imagebuilder/content");
+    expect(url.pathname).toBe("/services/imagebuilder/content");
     expect(Object.fromEntries(url.searchParams)).toEqual({
-      user: "alice",
-      server: "",
+      server: "/user/alice/",
       repo: REPO,
       branch: "main",
       urlpath: "lab/tree/repo",

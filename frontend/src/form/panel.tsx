@@ -63,7 +63,7 @@ function Editor({ state, data }: Props & { state: State }) {
             class="ib-link"
             onClick={() => {
               state.setStart(false);
-              void going.resume(underWay.id, `${underWay.repository}@${underWay.ref}`);
+              void going.resume(underWay.id, `build:${underWay.provider}/${underWay.spec}`);
             }}
           >
             Show it

@@ -62,7 +62,7 @@ function useReload({ data, controls, place, editing, going, start, setStart }: P
     setRecalled(null);
     const { text, path, content } = recalled;
     setStart(recalled.start);
-    replace({ text, ref: null, path, content, linked: false });
+    replace({ text, ref: null, path, content, linked: false, given: true });
     void controls.choose(recalled.profile).then(async (chosen) => {
       if (chosen === null || !(await resume(recalled.build, text))) {
         keep(null);

@@ -38,6 +38,8 @@ export interface State extends Situation {
   away: boolean;
   /** Whether the text is the name of an image, which is the hub's business. */
   isImage: boolean;
+  /** Whether the repository has branches and tags. */
+  hasRefs: boolean;
   canFetch: boolean;
   /** Another build of the viewer's that is under way. */
   underWay: Build | null;
@@ -81,6 +83,7 @@ export function usePanel({ service, data, controls, initial, viewer }: Props): S
     following,
     away: outlook.away || going.away,
     isImage: place?.shared === true && error?.reason === "spec-invalid" && !isAddress(asked),
+    hasRefs,
     canFetch,
     underWay,
     setStart,
@@ -156,6 +159,7 @@ function useStart(
 function useSync(state: State, controls: Controls): void {
   const { known, settled, step, place, away, isImage, editing, outlook } = state;
   const { asked, spellOut, draft } = editing;
+  const { hasRefs } = state;
   const editable = step.name === "editing";
   // biome-ignore lint/correctness/useExhaustiveDependencies: another place has another text field
   useLayoutEffect(() => {
@@ -167,10 +171,11 @@ function useSync(state: State, controls: Controls): void {
   // biome-ignore lint/correctness/useExhaustiveDependencies: another place has another text field
   useLayoutEffect(() => controls.standBack(away), [controls, away, place]);
   useLayoutEffect(() => {
-    if (known !== null && settled && draft.linked) {
+    // a dataset's version is no ref that could stand behind its address
+    if (known !== null && settled && draft.given && hasRefs) {
       spellOut(known);
     }
-  }, [known, settled, draft.linked, spellOut]);
+  }, [known, settled, draft.given, hasRefs, spellOut]);
   const { text, waiting } = buttonText(state);
   useLayoutEffect(() => {
     if (place !== null) {

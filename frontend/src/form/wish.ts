@@ -17,9 +17,18 @@ export interface Draft {
   content: boolean;
   /** Whether it comes from a link, and nobody changed it. */
   linked: boolean;
+  /** Whether the text was there before anybody typed: it may be rewritten. */
+  given: boolean;
 }
 
-export const EMPTY: Draft = { text: "", ref: null, path: "", content: false, linked: false };
+export const EMPTY: Draft = {
+  text: "",
+  ref: null,
+  path: "",
+  content: false,
+  linked: false,
+  given: false,
+};
 
 /** A draft, and what can be done to it. */
 export interface Editing {
@@ -32,7 +41,7 @@ export interface Editing {
   setPath: (path: string) => void;
   setContent: (content: boolean) => void;
   replace: (draft: Draft) => void;
-  /** Show what a link's short spelling means as one would write it. */
+  /** Show what a short spelling means as one would write it. */
   spellOut: (known: Outlook) => void;
 }
 
@@ -52,7 +61,10 @@ export function useDraft(initial: Draft): Editing {
   return {
     draft,
     asked: askedOf(draft),
-    setText: useCallback((text) => change({ text, ref: null, linked: false }), [change]),
+    setText: useCallback(
+      (text) => change({ text, ref: null, linked: false, given: false }),
+      [change],
+    ),
     setRef: useCallback((ref, repository) => {
       // the text may name another ref: from here on the field beside it counts
       replace((before) => ({

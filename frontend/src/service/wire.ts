@@ -7,7 +7,7 @@ import { Away, aborted, ServiceError } from "./errors.ts";
 /** Milliseconds for an answer; the slowest asks a repository's host. */
 const PATIENCE = 60_000;
 /** Milliseconds in which a stream says something; a comment comes at least every 25 s. */
-const SILENCE = 60_000;
+const SILENCE = 35_000;
 
 const STREAM = "text/event-stream";
 

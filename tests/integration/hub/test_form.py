@@ -83,6 +83,7 @@ def test_the_page_says_what_the_front_end_needs(hub):
         "option": "image",
         "prefill": "",
         "server_url": "/base/user/teller/",
+        "content": "/base/services/imagebuilder/content",
         "hub": "/base/hub/",
     }
 

@@ -85,11 +85,9 @@ async def test_no_more_than_twenty(world):
 )
 async def test_what_is_suggested_is_understood(world, provider, text, suggested):
     real = provider()
-    world.provider.id = real.id
     real.resolve = _always
+    world.provider = real
     service = world.service()
-    service._providers = [real]
-    service.suggestions._providers = [real]
     await ask(world, service, text)
     (found,) = await service.suggestions.recent(ALICE)
     assert found.text == suggested or suggested is None

@@ -81,6 +81,7 @@ async def test_the_form_carries_data_script_and_line(make, monkeypatch):
         "option": "image",
         "prefill": "git://h/example",
         "server_url": "/base/user/alice/",
+        "content": "/base/services/imagebuilder/content",
         "hub": "/base/hub/",
     }
     found = Elements(page).found

@@ -43,6 +43,7 @@ class TestPostBuilds:
             "ref": "main",
             "commit": COMMIT,
             "image": f"registry.example.org/team/org-repo-0a1b2c:{COMMIT}-1c2d3e4f",
+            "pinned": f"build:git/https://git.example.org/org/repo/{COMMIT}",
             "digest": None,
             "cached": False,
             "created": "1970-01-01T00:16:40+00:00",

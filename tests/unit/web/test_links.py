@@ -25,6 +25,16 @@ async def follow(site, path):
     return login.path, form.path, wish, parse_qs(form.query)["next"][0]
 
 
+async def test_content_is_asked_for_in_the_form(site):
+    async with site.open("v2/gh/org/repo/main?content=1&urlpath=lab") as response:
+        asked = parse_qs(urlsplit(response.headers["Location"]).query)["next"][0]
+    assert parse_qs(urlsplit(asked).fragment) == {
+        "build": ["gh/org/repo/main"],
+        "urlpath": ["lab"],
+        "content": ["1"],
+    }
+
+
 @pytest.mark.parametrize(
     ("link", "build"),
     [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.integration.cluster.hub import Hub
 
@@ -33,16 +34,32 @@ def log_in(page: Page, hub: Hub, user: str) -> None:
 
 
 def choose(page: Page, hub: Hub, profile: str, text: str) -> None:
-    """Open the spawn form and write ``text`` behind its free choice; nothing is sent."""
+    """Open the spawn form and name a repository in it; it is looked up, and nothing is sent."""
     page.goto(f"{hub.url}/hub/spawn")
     field = f"profile-option-{profile}--image"
     page.check(f"#profile-item-{profile}")
     page.select_option(f"#{field}", "unlisted-choice")
-    page.fill(f"#{field}--unlisted-choice", text)
+    repository_field(page).fill(text)
+    expect(outlook(page)).to_contain_text(re.compile("built", re.IGNORECASE))
+
+
+def repository_field(page: Page) -> Locator:
+    """Where a repository is named."""
+    return page.get_by_role("combobox", name=re.compile("^Repository"))
+
+
+def outlook(page: Page) -> Locator:
+    """What the form says of the repository."""
+    return page.get_by_role("region", name="What will be built")
+
+
+def build_log(page: Page) -> Locator:
+    """The log of the build, in the form."""
+    return page.get_by_role("region", name="Log of the build")
 
 
 def press_start(page: Page) -> None:
-    """Send the spawn form."""
+    """Press the form's button: what has to be built is built, and then the server starts."""
     page.click("#spawn_form [type=submit]")
 
 

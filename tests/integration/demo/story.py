@@ -19,7 +19,15 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.conftest import find_chromium
-from tests.integration.cluster.browser import ARGUMENTS, LAB_LIMIT, press_start, screenshot
+from tests.integration.cluster.browser import (
+    ARGUMENTS,
+    LAB_LIMIT,
+    build_log,
+    outlook,
+    press_start,
+    repository_field,
+    screenshot,
+)
 
 USER = "demo"
 REPOSITORY = "example"  #: what its address ends with, and its folder in the home
@@ -68,19 +76,17 @@ class Story:
         expect(page.locator("#profile-item-server")).to_be_checked()
         expect(page.locator(f"#{FIELD}")).to_have_value("unlisted-choice")
         expect(page.locator(f"#{FIELD} option:checked")).to_contain_text("Build from a repository")
-        field = page.locator(f"#{FIELD}--unlisted-choice")
-        expect(field).to_be_visible()
+        field = repository_field(page)
         expect(field).to_have_value(re.compile(rf"^git://[^/]+/{REPOSITORY}$"))
+        expect(outlook(page)).to_contain_text(re.compile("built", re.IGNORECASE))
         self._picture("2-form")
 
     def watch_the_build(self) -> None:
-        """Start; the page shows what the build prints, and leads to JupyterLab."""
+        """Start; the form shows what the build prints, and leads to JupyterLab."""
         page = self.page
         press_start(page)
-        page.wait_for_url(f"**/hub/spawn-pending/{USER}**")
-        self._picture("3-pending")
-        page.locator("#progress-details summary").click()
-        expect(page.locator("#progress-log")).to_contain_text(BUILD_LINE, timeout=BUILD_LIMIT)
+        self._picture("3-begun")
+        expect(build_log(page)).to_contain_text(BUILD_LINE, timeout=BUILD_LIMIT)
         self._picture("4-build")
         page.wait_for_url(f"**/user/{USER}/lab**", timeout=BUILD_LIMIT)
 
@@ -123,8 +129,8 @@ class Story:
         """The form remembers the choice; nothing is built, so no line of a build is shown."""
         page = self.page
         page.goto(f"{self._url}/hub/spawn")
-        field = page.locator(f"#{FIELD}--unlisted-choice")
-        expect(field).to_have_value(re.compile(rf"/{REPOSITORY}\b"))
+        expect(repository_field(page)).to_have_value(re.compile(rf"/{REPOSITORY}\b"))
+        expect(outlook(page)).to_contain_text("Already built")
         self._picture("7-form-again")
         press_start(page)
         lines = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -46,6 +47,8 @@ class ExampleHub:
             "DockerSpawner.prefix": self.prefix,
             "DockerExecutor.build_image": f"{registry}/repo2docker:1",
             "DockerExecutor.instance": self.prefix,
+            # the example's repository is on this machine
+            "HostProvider.allowed_networks": json.dumps([os.environ["IB_NODE_ADDRESS"]]),
         }
         words = [f"--{name}={value}" for name, value in options.items()]
         with self.log.open("wb") as log:

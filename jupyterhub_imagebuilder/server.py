@@ -100,13 +100,15 @@ class Service:
         return self._exit_code
 
     def _cross_origin(self, hub_origin: str) -> CrossOrigin:
-        """Which pages may use the API; none while the configuration has a mistake."""
+        """Which pages may use the API; the hub's alone while the configuration has a mistake."""
         if self._mistake is None:
             try:
                 return configured(self._app, hub_origin)
             except ConfigurationError as error:
                 self._mistake = error
-        return CrossOrigin()
+        cors = CrossOrigin()
+        cors.hub_origin = hub_origin
+        return cors
 
     def _listen(self) -> HTTPServer:
         app = self._app

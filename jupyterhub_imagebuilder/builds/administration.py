@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 #: Seconds for which failures are counted.
 _LOOK_BACK = 7 * 86400.0
+_NONE = "There is no such build."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Administration:
         _check(viewer, "publish builds")
         build = await self._catalog.get(build_id)
         if build is None:
-            raise BuildNotFound("There is no such build.")
+            raise BuildNotFound(_NONE)
         if published and not build.over:
             raise BuildUnderWay("This build is still under way; publish it when it is built.")
         if published and build.digest is None:
@@ -79,6 +80,8 @@ class Administration:
             return build
         if self._store is not None:
             await self._store.publish(build_id, published=published)
+        if build.forgotten:
+            raise BuildNotFound(_NONE)
         build.published = published
         verb = "published" if published else "withdrew"
         log.info("the admin %s %s build %s (%s)", viewer.name, verb, build.id, build.image)

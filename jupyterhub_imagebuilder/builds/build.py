@@ -87,6 +87,7 @@ class Build:
         self.mark = kept.mark if kept else None  #: from which its log is to be followed
         self.position: int | None = None  #: in the queue, from 1; None: it does not wait there
         self.published = kept is not None and kept.published  #: whether everybody may see it
+        self.forgotten = False  #: it was deleted: there is no news of it any more
         self.size = kept.size if kept else None  #: bytes of the image's layers; None: not known
         self.resumed = kept is not None  #: what it said before may not be known here
         self._owners: set[tuple[OwnerKind, str]] = {(request.owner.kind, request.owner.name)}
@@ -140,6 +141,11 @@ class Build:
         """Whether the viewer is one of those who asked for this build."""
         return (viewer.kind, viewer.name) in self._owners
 
+    def belongs_to(self, viewer: Owner) -> bool:
+        """Whether the viewer is the one who asked first."""
+        owner = self.request.owner
+        return (viewer.kind, viewer.name) == (owner.kind, owner.name)
+
     def visible_to(self, viewer: Owner) -> bool:
         """Whether the viewer asked for this build, may see all of them, or everybody may."""
         return viewer.admin or self.published or self.asked_by(viewer)
@@ -152,7 +158,8 @@ class Build:
     def weigh(self, size: int) -> None:
         """It is known by now how large its image is, in bytes."""
         self.size = size
-        self._audience.news.changed(self)
+        if not self.forgotten:
+            self._audience.news.changed(self)
 
     def events(self, after: str | None = None) -> AsyncIterator[Event]:
         """The events so far, then live, until the terminal one; see :meth:`Feed.read`."""

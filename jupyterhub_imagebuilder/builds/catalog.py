@@ -72,6 +72,7 @@ class Catalog:
         if here is not None and here in self._over:
             self._over.remove(here)
             self._unmade(here)
+        build.forgotten = True
         self._audience.news.gone(build)
 
     async def get(self, build_id: str) -> Build | None:

@@ -17,6 +17,9 @@ from jupyterhub_imagebuilder.builds.ports import Clock
 
 #: Seconds between two times that moves in the queue are told.
 _PACE = 1.0
+#: Builds that there may be something new of while a viewer reads nothing.  Above the length of any
+#: queue: all that wait can move at once.
+_MOST = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,10 @@ class Viewer:
         self._closed = False
 
     async def changes(self) -> AsyncGenerator[Change, None]:
-        """What has changed since the viewer is there, then live; a build stands for its state."""
+        """What has changed since the viewer is there, then live; a build stands for its state.
+
+        Ends for who did not read for so long that too much has changed: the list says it all.
+        """
         while True:
             while self._new:
                 yield self._new.pop(next(iter(self._new)))
@@ -63,8 +69,13 @@ class Viewer:
         self._news.set()
 
     def _put(self, build_id: str, change: Change) -> None:
+        if self._closed:
+            return
         self._new[build_id] = change
         self._news.set()
+        if len(self._new) > _MOST:
+            self._new.clear()
+            self.close()
 
 
 class Changes:
@@ -128,7 +139,12 @@ class Changes:
             await asyncio.wait({self._telling})
 
     async def _tell_moved(self) -> None:
-        await self._clock.sleep(_PACE)
+        while self._moved:
+            await self._clock.sleep(_PACE)
+            moved, self._moved = self._moved, {}
+            for build in moved.values():
+                if not build.forgotten:
+                    self.changed(build)
+                # a long queue and a thousand viewers must not hold up the logs
+                await asyncio.sleep(0)
         self._telling = None
-        for build in list(self._moved.values()):
-            self.changed(build)

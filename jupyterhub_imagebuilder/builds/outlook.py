@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import statistics
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from jupyterhub_imagebuilder.builds.build import Build
 from jupyterhub_imagebuilder.builds.model import ImageName, Owner, ResolvedRef
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.ports import Store
 from jupyterhub_imagebuilder.builds.queue import QueueLimits, Usage
-from jupyterhub_imagebuilder.builds.record import BuildRecord
+from jupyterhub_imagebuilder.builds.record import BuildRecord, Kept
 from jupyterhub_imagebuilder.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+#: Seconds that a form waits for what it could do without.
+_PATIENCE = 2.0
 #: Earlier builds of a repository that say how long the next one takes.
 _SAMPLE = 10
 
@@ -66,6 +72,21 @@ def visible(build: Build | None, viewer: Owner) -> Build | None:
     return build if build is not None and build.visible_to(viewer) else None
 
 
+async def nice_to_know(answer: Awaitable[T], what: str, *, otherwise: T) -> T:
+    """What the store answers, unless it is away or slow: a form is complete without it.
+
+    :param what: for the log, in words.
+    """
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await answer
+    except StoreUnavailable as error:
+        log.info("%s cannot be told: %s", what, error.message)
+    except TimeoutError:
+        log.info("%s cannot be told: the database does not answer in time", what)
+    return otherwise
+
+
 async def familiar(
     store: Store | None, here: Iterable[Build], repository: str, viewer: Owner
 ) -> bool:
@@ -79,22 +100,19 @@ async def familiar(
         if build.request.spec.repository == repository
     ):
         return True
-    try:
-        return store is not None and await store.familiar(repository, viewer)
-    except StoreUnavailable as error:
-        log.info("whether a repository is known cannot be told: %s", error.message)
+    if store is None:
         return False
+    question = store.familiar(repository, viewer)
+    return await nice_to_know(question, "whether a repository is known", otherwise=False)
 
 
 async def expected(store: Store | None, repository: str) -> float | None:
     """Seconds that a build of the repository takes, by the newest ones; None: nobody knows."""
     if store is None:
         return None
-    try:
-        earlier = await store.built(repository, _SAMPLE)
-    except StoreUnavailable as error:
-        log.info("how long a build takes cannot be told: %s", error.message)
-        return None
+    nothing: list[Kept] = []
+    question = store.built(repository, _SAMPLE)
+    earlier = await nice_to_know(question, "how long a build takes", otherwise=nothing)
     seconds = [taken for kept in earlier if (taken := _taken(kept.record)) is not None]
     return statistics.median(seconds) if seconds else None
 

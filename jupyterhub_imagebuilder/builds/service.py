@@ -293,8 +293,7 @@ class BuildService:
     async def _own(self, build_id: str, viewer: Owner, verb: str) -> Build:
         """A build with which the viewer may do more than look."""
         build = await self.get(build_id, viewer)
-        asked = build.request.owner
-        if not viewer.admin and (viewer.kind, viewer.name) != (asked.kind, asked.name):
+        if not viewer.admin and not build.belongs_to(viewer):
             raise AccessDenied(
                 f"Only the one who asked for this build first, or an admin, may {verb}."
             )

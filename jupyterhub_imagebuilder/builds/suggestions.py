@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from jupyterhub_imagebuilder.builds.catalog import Catalog
 from jupyterhub_imagebuilder.builds.model import Owner, Refs, RepoSpec
+from jupyterhub_imagebuilder.builds.outlook import nice_to_know
 from jupyterhub_imagebuilder.builds.parse import parse, provider_of
 from jupyterhub_imagebuilder.builds.policy import SpecPolicy
 from jupyterhub_imagebuilder.builds.ports import RepoProvider, Store
 from jupyterhub_imagebuilder.builds.record import Wanted
-from jupyterhub_imagebuilder.errors import ImageBuilderError, StoreUnavailable
-
-log = logging.getLogger(__name__)
+from jupyterhub_imagebuilder.errors import ImageBuilderError
 
 #: Repositories that are suggested.
 _RECENT = 20
@@ -68,17 +67,16 @@ class Suggestions:
                 found[key] = wanted
         newest = sorted(found.values(), key=lambda wanted: wanted.when, reverse=True)
         texts = ((self._text_of(wanted.spec), wanted) for wanted in newest)
-        return [Recent(text, wanted) for text, wanted in texts if text][:_RECENT]
+        # what is not shown is not read: a program may have asked for a thousand
+        return list(islice((Recent(text, wanted) for text, wanted in texts if text), _RECENT))
 
     async def _stored(self, owner: Owner) -> list[Wanted]:
         if self._store is None:
             return []
-        try:
-            # some of them may not be built any more
-            return await self._store.wanted(owner, 2 * _RECENT)
-        except StoreUnavailable as error:
-            log.info("repositories of earlier builds cannot be listed: %s", error.message)
-            return []
+        nothing: list[Wanted] = []
+        # some of them may not be built any more
+        question = self._store.wanted(owner, 2 * _RECENT)
+        return await nice_to_know(question, "what somebody asked for before", otherwise=nothing)
 
     def _text_of(self, spec: RepoSpec) -> str | None:
         """What one would paste to get it; None where it is not to be had any more."""

@@ -119,13 +119,9 @@ class ForgeProvider(GitHostProvider):
         :param repository: its canonical URL.
         :raises ProviderUnavailable: the token cannot be read.
         """
-        # of the whole: a team whose name goes on behind that of another is another one
-        chosen = any(
-            re.fullmatch(pattern, repository, re.IGNORECASE)
-            for pattern in self.private_repositories
-        )
         address = self._git_address(repository)
-        token = self._token() if chosen and self._may_log_in(address) else None
+        chosen = self._is_named(repository) and self._may_log_in(address)
+        token = self._token() if chosen else None
         if token is None:
             return None
         login = self._login_with(token, address)
@@ -172,6 +168,14 @@ class ForgeProvider(GitHostProvider):
         if token is None or not self._may_log_in(address):
             return None
         return self._login_with(token, address)
+
+    def _is_named(self, repository: str) -> bool:
+        """Whether a repository is one of those that the admin has built with the token."""
+        # of the whole: a team whose name goes on behind that of another is another one
+        return any(
+            re.fullmatch(pattern, repository, re.IGNORECASE)
+            for pattern in self.private_repositories
+        )
 
     def _may_log_in(self, address: Address) -> bool:
         return address.scheme == "https" and self._host_of(address) is not None

@@ -109,9 +109,10 @@ class GitHubProvider(ForgeProvider):
             self.id, f"https://{host}/{org}/{repo}", ref, f"{org}/{repo}/{quote_ref(ref)}"
         )
 
-    def _login(self, address: Address) -> Login | None:  # noqa: ARG002
+    def _login(self, address: Address) -> Login | None:
         # A token that may nothing but ask the API is refused where everyone may read.
-        return None
+        named = self._is_named(str(address).removesuffix(".git"))
+        return super()._login(address) if named else None
 
     async def _find(self, repository: str, ref: str) -> Found:
         if not self.access_token_file:

@@ -35,7 +35,7 @@ class Memo(Generic[K, V]):
         :raises ServiceUnavailable: :meth:`close` came first.
         """
         known = self._known.get(key)
-        if known is not None and self._now() - known[0] < self._seconds:
+        if known is not None and not self._is_old(known):
             return known[1]
         return await self._flights.run(key, lambda: self._ask(key, ask))
 
@@ -51,6 +51,9 @@ class Memo(Generic[K, V]):
         if self._seconds > 0:
             self._known[key] = (asked, value)
             self._known.move_to_end(key)
-            while len(self._known) > SIZE:
+            while len(self._known) > SIZE or self._is_old(next(iter(self._known.values()))):
                 self._known.popitem(last=False)
         return value
+
+    def _is_old(self, known: tuple[float, V]) -> bool:
+        return self._now() - known[0] >= self._seconds

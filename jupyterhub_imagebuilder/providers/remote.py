@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -106,11 +107,14 @@ class GitRemote:
         :raises RefNotFound: the repository is not there, or not public.
         :raises ProviderUnavailable: no answer.
         """
-        return read_ls_remote(await self._ls_remote("--", self._target, *patterns_for(ref)))
+        listed = await self._ls_remote("--", self._target, *patterns_for(ref))
+        return await asyncio.to_thread(read_ls_remote, listed)
 
     async def listing(self) -> Refs:
         """All branches and tags, by one ``git ls-remote``; raises as :meth:`refs`."""
-        return read_listing(await self._ls_remote("--symref", "--", self._target, *PATTERNS))
+        listed = await self._ls_remote("--symref", "--", self._target, *PATTERNS)
+        # a host can make up a million refs, which take seconds
+        return await asyncio.to_thread(read_listing, listed)
 
     async def _ls_remote(self, *arguments: str) -> str:
         try:

@@ -18,8 +18,9 @@ from jupyterhub_imagebuilder.health import Report
 
 def build_document(build: Build, viewer: Owner) -> dict[str, Any]:
     """A build, as one viewer may see it."""
-    mine = build.asked_by(viewer)
     spec = build.request.spec
+    # what somebody works with is no business of who asks for the same
+    may_know = viewer.admin or build.belongs_to(viewer)
     return {
         "id": build.id,
         "phase": build.phase.value,
@@ -38,8 +39,8 @@ def build_document(build: Build, viewer: Owner) -> dict[str, Any]:
         "phases": {phase.value: _time(when) for phase, when in build.entered.items()},
         "finished": _time(build.finished),
         "position": build.position if build.phase is Phase.WAITING else None,
-        "owner": build.request.owner.name if mine or viewer.admin else None,
-        "mine": mine,
+        "owner": build.request.owner.name if may_know else None,
+        "mine": build.asked_by(viewer),
         "published": build.published,
         "size": build.size,
     }

@@ -10,6 +10,7 @@ import functools
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from tornado.web import HTTPError
 
@@ -36,6 +37,8 @@ _TITLES = {
     "content": "Your files",
 }
 _REPOSITORY = re.compile(r"(?:https?|git|ssh)://[^\s\\]+")
+#: Characters of an address that is kept through a login.
+_LONGEST = 8192
 #: What is opened behind the pull, relative to the server.
 _INSIDE = re.compile(r"(?!/)[^\\\x00-\x1f]*")
 _FAILURES: dict[int, str] = {
@@ -212,17 +215,28 @@ class ContentPage(AppPage):
 
     def then(self) -> str:
         """As it was asked for: what to pull is in the query."""
-        return str(self.request.uri)
+        address = str(self.request.uri)
+        # it is kept until the login ends, and who began it is not known
+        if len(address) > _LONGEST:
+            raise SpecInvalid("This link is too long.")
+        return address
 
     def admit(self, user: Owner) -> None:  # noqa: ARG002 -- of anybody
         """Refuse what leads elsewhere than into a user's server, or pulls from no repository."""
-        server = self.get_query_argument("server", "")
-        repository = self.get_query_argument("repo", "")
-        path = self.get_query_argument("urlpath", "")
-        if not self.site().has_server(server) or not _REPOSITORY.match(repository):
+        server, repository, path = map(self._only, ("server", "repo", "urlpath"))
+        if not self.site().has_server(server) or not _REPOSITORY.fullmatch(repository):
             raise SpecInvalid("This link does not say whose server, or which repository, it means.")
-        if not _INSIDE.fullmatch(path) or ".." in path.split("?")[0].split("/"):
+        # to a browser, escaped dots are dots as well
+        steps = map(unquote, re.split("[?#]", path)[0].split("/"))
+        if not _INSIDE.fullmatch(path) or ".." in steps:
             raise SpecInvalid("This link leads out of the server.")
+
+    def _only(self, name: str) -> str:
+        """What the query says once: of two, the front end would read the other one."""
+        values = self.get_query_arguments(name)
+        if len(values) > 1:
+            raise SpecInvalid(f"This link says {name} more than once.")
+        return values[0] if values else ""
 
 
 class CallbackPage(Page):

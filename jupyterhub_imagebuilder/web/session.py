@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+from collections import deque
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest, url_concat
@@ -29,6 +30,8 @@ from jupyterhub_imagebuilder.web.hub_auth import Hub
 XSRF_HEADER = "X-XSRFToken"
 #: Seconds that the hub has to turn a code into a token.
 _TIMEOUT = 15.0
+#: Logins under way whose page is remembered.
+_BEGUN = 2000
 _OURS = ("same-origin", "none")  # none: typed, or a bookmark
 
 
@@ -42,6 +45,7 @@ class Sessions:
 
     def __init__(self, hub: Hub, token: str) -> None:
         self._hub = hub
+        self._begun: deque[str] = deque()
         self._xsrf_key = _derived(token, "xsrf")
         self.cookie_secret = _derived(token, "cookies")  #: tornado's setting of that name
 
@@ -96,6 +100,10 @@ class Sessions:
             proof = {"code_verifier": verifier}
             challenge = {"code_challenge": code, "code_challenge_method": method}
         state = auth.set_state_cookie(handler, next_url=then, **proof)
+        # JupyterHub's client keeps each for ten minutes, and anybody can begin one
+        self._begun.append(state)
+        if len(self._begun) > _BEGUN:
+            auth.clear_oauth_state(self._begun.popleft())
         return str(url_concat(auth.login_url, {**challenge, "state": state}))
 
     async def finish(self, handler: RequestHandler, state: str, code: str) -> str:

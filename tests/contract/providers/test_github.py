@@ -66,6 +66,41 @@ async def test_a_pull_request_is_its_head(provider, github, sample):
     assert github.requests[-1].path == "/repos/org/repo/pulls/12"
 
 
+@pytest.mark.parametrize("path", ["Org/repo", "org/.*"])
+async def test_what_the_admin_named_is_listed_with_the_token(git_tls, sample, tmp_path, path):
+    (tmp_path / "token").write_text("secret")
+    git_tls.login = "x-access-token:secret"
+    provider = _enterprise(git_tls, tmp_path, path)
+    listed = await provider.refs(provider.from_spec("org/repo/main"))
+    await provider.close()
+    assert {ref.commit for ref in listed.refs if ref.name == "main"} == {sample.commits["main"]}
+
+
+async def test_nothing_else_is_listed_with_the_token(git_tls, tmp_path):
+    (tmp_path / "token").write_text("secret")
+    provider = _enterprise(git_tls, tmp_path, "other/.*")
+    spec = provider.from_spec("org/repo/main")
+    # where everyone may read, a token that may nothing but ask the API is refused
+    assert (await provider.refs(spec)).default == "main"
+    git_tls.login = "x-access-token:secret"
+    with pytest.raises(RefNotFound, match="is private"):
+        await provider.refs(spec)
+    await provider.close()
+
+
+def _enterprise(git_tls, tmp_path, path):
+    host = git_tls.url.removeprefix("https://")
+    return GitHubProvider(
+        hostname=host,
+        access_token_file=str(tmp_path / "token"),
+        private_repositories=[f"https://{host}/{path}"],
+        ca_file=git_tls.ca_file,
+        timeout=10,
+        memo=0,
+        **LOCAL,
+    )
+
+
 async def test_without_a_token_none_is_sent(github, sample):
     provider = GitHubProvider(api_url=github.url, **LOCAL)
     found = await provider._by_api("https://github.com/org/repo", sample.old[:9])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyterhub_imagebuilder.errors import AccessDenied, ImageUnknown, Reason
+from jupyterhub_imagebuilder.errors import AccessDenied, BuildNotFound, ImageUnknown, Reason
 from tests.fakes.store import MemoryStore
 from tests.unit.builds.records import ADMIN, ALICE, BOB
 from tests.unit.builds.world import NEWER, REPO, World, end, settle
@@ -98,3 +98,19 @@ async def _fail(image):
     from jupyterhub_imagebuilder.errors import RegistryUnavailable
 
     raise RegistryUnavailable("The registry is down.")
+
+
+@pytest.mark.parametrize("world", ["with a store"], indirect=True)
+async def test_what_is_deleted_while_it_is_published_is_gone(world):
+    service = world.service()
+    build = await built(service)
+    publish = world.store.publish
+
+    async def late(build_id, *, published):
+        await service.forget(build_id, ALICE)
+        await publish(build_id, published=published)
+
+    world.store.publish = late
+    with pytest.raises(BuildNotFound):
+        await service.administration.publish(build.id, ADMIN, published=True)
+    assert await service.list(BOB, 9) == []

@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
+from jupyterhub_imagebuilder.builds import changes as module
 from jupyterhub_imagebuilder.builds.build import Audience, Build
 from jupyterhub_imagebuilder.builds.changes import Changes, Gone
 from jupyterhub_imagebuilder.builds.events import LogLine, PhaseChanged
@@ -84,6 +85,18 @@ async def test_one_who_reads_slowly_gets_the_newest_state_of_each(changes):
         assert first.phase is Phase.BUILT
 
 
+async def test_one_who_does_not_read_at_all_is_sent_away_and_keeps_nothing(changes, monkeypatch):
+    monkeypatch.setattr(module, "_MOST", 3)
+    with changes.viewer(ALICE) as viewer, changes.viewer(BOB) as other:
+        for number in range(5):
+            new_build(changes, owner=ALICE, build_id=str(number))
+        # who comes back reads the list, so nothing is lost
+        assert [change async for change in viewer.changes()] == []
+        mine = new_build(changes, owner=BOB)
+        async with aclosing(other.changes()) as found:
+            assert await anext(found) is mine
+
+
 async def test_lines_of_the_log_are_no_changes(changes, read):
     build = new_build(changes, owner=ALICE)
     alice = await read(ALICE)
@@ -138,6 +151,25 @@ async def test_moves_in_the_queue_are_told_once_a_second(read, changes):
     await settle()
     assert len(alice) == 2
     assert build.position == 1
+
+
+async def test_a_long_queue_that_moves_holds_nobody_up(changes):
+    with changes.viewer(ALICE) as viewer:
+        builds = [new_build(changes, owner=ALICE, build_id=name) for name in "abc"]
+        viewer._new.clear()
+        for build in builds:
+            build.stand(1)
+        known = set()
+        while len(viewer._new) < 3:
+            known.add(len(viewer._new))
+            await asyncio.sleep(0)
+        assert known == {0, 1, 2}
+        # and what moves meanwhile is told in its turn
+        builds[0].stand(None)
+        viewer._new.clear()
+        await settle()
+        assert list(viewer._new) == ["a"]
+    assert changes._moved == {}
 
 
 async def test_nobody_watches_and_nothing_is_kept(changes):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 
 import pytest
@@ -139,3 +140,20 @@ async def test_nobody_knows_without_a_store_or_while_it_is_away():
     store = MemoryStore()
     store.unavailable = StoreUnavailable("The database does not answer.")
     assert await outlook.expected(store, REPO) is None
+
+
+async def test_a_database_that_is_silent_keeps_no_form_waiting(monkeypatch):
+    monkeypatch.setattr(outlook, "_PATIENCE", 0.01)
+
+    async def silent(*_):
+        await asyncio.Event().wait()
+
+    world = World()
+    world.store = MemoryStore()
+    service = world.service()
+    world.store.built = world.store.familiar = world.store.wanted = silent
+    async with asyncio.timeout(5):
+        found = await service.look(REPO, ALICE)
+        assert (found.seconds, found.familiar) == (None, False)
+        assert await service.suggestions.recent(ALICE) == []
+    await service.stop()

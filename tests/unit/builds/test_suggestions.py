@@ -70,6 +70,18 @@ async def test_no_more_than_twenty(world):
     assert await texts(service) == [f"{REPO}-{number}" for number in range(24, 4, -1)]
 
 
+async def test_no_more_is_read_than_is_suggested(world, monkeypatch):
+    for number in range(40):
+        world.provider.commits[f"{REPO}-{number}", "HEAD"] = f"{number:040x}"
+    service = world.service()
+    await ask(world, service, *(f"{REPO}-{number}" for number in range(40)))
+    read = []
+    check = world.policy.check
+    monkeypatch.setattr(SpecPolicy, "check", lambda self, spec: (read.append(spec), check(spec)))
+    assert len(await texts(service)) == 20
+    assert len(read) == 20
+
+
 @pytest.mark.parametrize(
     ("provider", "text", "suggested"),
     [

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
+
 import pytest
 
+from jupyterhub_imagebuilder.builds.changes import Gone
 from jupyterhub_imagebuilder.errors import RegistryUnavailable, StoreUnavailable
 from tests.fakes.store import MemoryStore
 from tests.unit.builds.records import ALICE, BOB
@@ -99,6 +103,26 @@ async def test_the_end_of_the_service_ends_the_question(world):
     assert world.registry.weighed == [build.digest]
     async with asyncio.timeout(5):
         await service.stop()
+
+
+async def test_what_is_deleted_meanwhile_does_not_come_back(world):
+    service = world.service()
+    weighed = asyncio.Event()
+
+    async def size(image, digest, platform):
+        await weighed.wait()
+        return 1234
+
+    world.registry.size = size
+    build = await service.request(REPO, ALICE)
+    await end(build)
+    await settle()
+    with service.changes.viewer(ALICE) as viewer:
+        await service.forget(build.id, ALICE)
+        weighed.set()
+        await settle()
+        async with aclosing(viewer.changes()) as found:
+            assert await anext(found) == Gone(build.id)
 
 
 def _raise(error):

@@ -52,6 +52,14 @@ async def test_without_seconds_nothing_is_kept():
     assert await memo.get("a", ask) == 2
 
 
+async def test_what_is_too_old_is_not_kept(memo, clock):
+    for key in "abc":
+        await memo.get(key, Question())
+        clock[0] += 4
+    await memo.get("d", Question())
+    assert list(memo._known) == ["b", "c", "d"]
+
+
 async def test_errors_are_not_remembered(memo):
     ask = Question()
     ask.error = RefNotFound("gone")

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from jupyterhub_imagebuilder.errors import ProviderUnavailable, RefNotFound
-from jupyterhub_imagebuilder.providers.remote import explain
+from jupyterhub_imagebuilder.providers import remote as module
+from jupyterhub_imagebuilder.providers.remote import GitRemote, explain
 
 URL = "https://git.example.org/x"
 HOST = "git.example.org"
@@ -51,3 +54,27 @@ def test_a_host_that_does_not_answer(messages, words):
     assert isinstance(error, ProviderUnavailable)
     assert words in error.message
     assert "fatal" not in error.message
+
+
+async def test_long_lists_hold_nobody_up(monkeypatch):
+    """A million refs, which any host can make up, take seconds to read."""
+    threads = []
+
+    async def print_one(self, *arguments):
+        return f"{'a' * 40}\trefs/heads/main\n"
+
+    def recorded(read):
+        def reading(text):
+            threads.append(threading.current_thread())
+            return read(text)
+
+        return reading
+
+    monkeypatch.setattr(GitRemote, "_ls_remote", print_one)
+    for name in ("read_listing", "read_ls_remote"):
+        monkeypatch.setattr(module, name, recorded(getattr(module, name)))
+    remote = GitRemote(URL, HOST, ("https",), 1.0)
+    assert (await remote.listing()).refs[0].name == "main"
+    assert await remote.refs("main") == {"refs/heads/main": "a" * 40}
+    assert len(threads) == 2
+    assert threading.current_thread() not in threads

@@ -85,6 +85,16 @@ async def test_repositories_that_somebody_asked_for(web, world):
 # -- Published -----------------------------------------------------------------------------------
 
 
+async def test_who_asked_first_is_no_business_of_who_asks_too(web, world):
+    world.provider.commits[REPO, "main"] = "a" * 40
+    first = await built(web, world, f"{REPO}@main")
+    _, joined = await web.post("api/builds", {"repository": f"{REPO}@main"}, token=BOB)
+    assert (joined["id"], joined["mine"], joined["owner"]) == (first["id"], True, None)
+    for token in (ALICE, ADMIN):
+        _, seen = await web.json("GET", f"api/builds/{first['id']}", token=token)
+        assert seen["owner"] == "alice"
+
+
 async def test_a_published_build_is_everybodys_to_see_and_to_start(web, world, caplog):
     caplog.set_level("INFO", logger="jupyterhub_imagebuilder.builds.administration")
     build = await built(web, world)

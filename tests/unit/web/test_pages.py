@@ -62,6 +62,11 @@ async def test_where_content_is_pulled_is_kept_through_the_login(site):
     assert (status, data_of(text)["page"]) == (200, "content")
 
 
+async def test_what_is_longer_than_any_link_is_not_kept_through_a_login(site):
+    status, text = await site.page(f"{PULL}{'x' * 9000}")
+    assert (status, "too long" in text) == (400, True)
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -73,6 +78,14 @@ async def test_where_content_is_pulled_is_kept_through_the_login(site):
         "server=%2Fuser%2Falice%2F&repo=https%3A%2F%2Fh%2Fr&urlpath=%2Fevil.test",
         "server=%2Fuser%2Falice%2F&repo=https%3A%2F%2Fh%2Fr&urlpath=a%2F..%2F..%2Fhub",
         "server=%2Fuser%2Falice%2F&repo=https%3A%2F%2Fh%2Fr&urlpath=%5C%5Cevil.test",
+        # scripts read the first one, and programs the last one
+        "server=%2F%2Fevil.test%2F&server=%2Fuser%2Falice%2F&repo=https%3A%2F%2Fh%2Fr",
+        "server=%2Fuser%2Falice%2F&repo=file%3A%2F%2F%2Fetc&repo=https%3A%2F%2Fh%2Fr",
+        "server=%2Fuser%2Falice%2F&repo=https%3A%2F%2Fh%2Fr&urlpath=%2F%2Fevil.test&urlpath=lab",
+        # browsers read these as two dots as well
+        "server=%2Fuser%2Falice%2F&repo=https%3A%2F%2Fh%2Fr&urlpath=%252e%252E%2Fhub",
+        "server=%2Fuser%2Falice%2F&repo=https%3A%2F%2Fh%2Fr&urlpath=a%2F.%252e%2F..%23",
+        "server=%2Fuser%2Falice%2F&repo=https%3A%2F%2Fh%2Fr%20--upload-pack%3Dx",
     ],
 )
 async def test_content_is_pulled_from_a_repository_into_a_server_and_nothing_else(site, query):

@@ -86,6 +86,23 @@ async def test_a_login_that_began_elsewhere_is_refused(site, state):
     assert site.hub.exchanged == []
 
 
+async def test_logins_that_nobody_ends_take_no_room_for_ever(site, monkeypatch):
+    """Anybody can begin one, and JupyterHub's client keeps it for ten minutes."""
+    monkeypatch.setattr("jupyterhub_imagebuilder.web.session._BEGUN", 2)
+    states = []
+    for number in range(4):
+        async with site.open(f"builds/b{number}") as response:
+            query = parse_qs(urlsplit(response.headers["Location"]).query)
+            states.append(query["state"][0])
+    auth = await site.backend.sessions._hub.client()
+    assert [auth.get_next_url(state) for state in states] == [
+        PREFIX,
+        PREFIX,
+        f"{PREFIX}builds/b2",
+        f"{PREFIX}builds/b3",
+    ]
+
+
 async def test_a_login_counts_once(site):
     async with site.open("") as response:
         state = parse_qs(urlsplit(response.headers["Location"]).query)["state"][0]

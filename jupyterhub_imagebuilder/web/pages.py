@@ -32,7 +32,7 @@ _NO_HUB = "This image builder runs without a JupyterHub, so it has no pages; it 
 _TITLES = {
     "images": "My images",
     "build": "Build",
-    "link": "Link maker",
+    "link": "Links and badges",
     "admin": "Builds of all users",
     "content": "Your files",
 }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { ago, bytes, duration, elapsed } from "./when.ts";
+import { ago, bytes, duration, elapsed, rounded } from "./when.ts";
 
 const NOW = new Date("2026-03-15T12:00:00Z");
 
@@ -54,4 +54,8 @@ it.each([
   [4e15, "4000 TB"],
 ])("%d bytes are %s", (count, text) => {
   expect(bytes(count)).toBe(text);
+});
+
+it("where it is exact, or plainly rounded, about is not said", () => {
+  expect([12, 240, 7200].map(rounded)).toEqual(["12 s", "4 min", "2 h"]);
 });

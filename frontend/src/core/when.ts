@@ -29,12 +29,18 @@ export function ago(then: Date, now: Date): string {
 
 /** About how long: "12 s", "about 4 min", "about 2 h". */
 export function duration(seconds: number): string {
+  const text = rounded(seconds);
+  return text.endsWith(" s") ? text : `about ${text}`;
+}
+
+/** How long in one unit, where "about" need not be said: "12 s", "4 min", "2 h". */
+export function rounded(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < MINUTE) {
     return `${whole} s`;
   }
   const minutes = Math.round(whole / MINUTE);
-  return minutes < 60 ? `about ${minutes} min` : `about ${Math.round(whole / HOUR)} h`;
+  return minutes < 60 ? `${minutes} min` : `${Math.round(whole / HOUR)} h`;
 }
 
 /** How long exactly, for a clock that runs: "12 s", "4 min 5 s", "1 h 4 min". */

@@ -2,7 +2,7 @@ import { useCallback, useState } from "preact/hooks";
 import type { Build } from "../core/api.ts";
 import type { Service } from "../service/client.ts";
 import type { ServiceError } from "../service/errors.ts";
-import { failure } from "./asking.ts";
+import { failure } from "../ui/use-outlook.ts";
 
 /** Where the panel is on the way to a server. */
 export type Step =

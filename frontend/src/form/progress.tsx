@@ -1,13 +1,14 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { culprit } from "../core/advice.ts";
 import type { Service } from "../service/client.ts";
+import { sentence } from "../service/errors.ts";
 import { Confirm } from "../ui/confirm.tsx";
+import { downloadLog } from "../ui/download.ts";
 import { Failure } from "../ui/failure.tsx";
 import { LogView } from "../ui/log-view.tsx";
 import { useNow } from "../ui/now.ts";
 import { Stages } from "../ui/stages.tsx";
 import type { Following } from "../ui/use-build.ts";
-import { failure } from "./asking.ts";
 import { bare } from "./outlook.tsx";
 import { HEAD } from "./wish.ts";
 
@@ -54,7 +55,7 @@ export function Progress(props: Props) {
       </header>
       {error && (
         <p class="ib-error" role="alert">
-          {failure(error).error?.message ?? "The image builder does not answer."}
+          {sentence(error)}
         </p>
       )}
       {following.away && (
@@ -83,7 +84,7 @@ export function Progress(props: Props) {
           live={!story?.over}
           culprit={line}
           show={show}
-          onDownload={() => void save(service, id, following)}
+          onDownload={() => void downloadLog(service, id, story?.over ?? false, log)}
         />
       )}
     </section>
@@ -95,18 +96,19 @@ function Buttons({ service, id, over, starting, onLeave }: Props & { over: boole
   const [trouble, setTrouble] = useState<string | null>(null);
   const cancel = (): void => {
     setAsking(false);
-    service.cancel(id).catch((error: unknown) => {
-      setTrouble(
-        failure(error).error?.message ?? "The image builder does not answer: the build goes on.",
-      );
-    });
+    setTrouble(null);
+    service.cancel(id).catch((error: unknown) => setTrouble(sentence(error)));
   };
   if (starting) {
     return null;
   }
   return (
     <span class="ib-actions">
-      {trouble && <span class="ib-error">{trouble}</span>}
+      {trouble && (
+        <span class="ib-error" role="alert">
+          {trouble}
+        </span>
+      )}
       {!over && (
         <button type="button" class="ib-button" onClick={() => setAsking(true)}>
           Cancel the build
@@ -123,21 +125,8 @@ function Buttons({ service, id, over, starting, onLeave }: Props & { over: boole
         onConfirm={cancel}
         onClose={() => setAsking(false)}
       >
-        <p>Whoever else waits for the same image loses it, too.</p>
+        <p>It ends for everybody who waits for it.</p>
       </Confirm>
     </span>
   );
-}
-
-/** Save the whole log, as the service keeps it; of a build that goes on, what there is by now. */
-async function save(service: Service, id: string, { story, log }: Following): Promise<void> {
-  const here = () => new Blob([log.text()], { type: "text/plain" });
-  const blob = story?.over ? await service.log(id).catch(here) : here();
-  const url = URL.createObjectURL(blob);
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = `${id}.log`;
-  link.click();
-  // the browser has begun to read it by then
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

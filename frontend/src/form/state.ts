@@ -1,10 +1,12 @@
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Build, Outlook, Provider, Refs } from "../core/api.ts";
+import { want } from "../core/wanted.ts";
 import type { Service } from "../service/client.ts";
 import { type Following, useBuild } from "../ui/use-build.ts";
+import { type Asked, useOutlook } from "../ui/use-outlook.ts";
 import { isAddress, type Place } from "./adapter.ts";
-import { type Asked, type Hints, useHints, useOutlook, useRefs } from "./asking.ts";
+import { type Hints, useHints, useRefs } from "./asking.ts";
 import type { Controls } from "./controls.ts";
 import type { PageData } from "./data.ts";
 import { type Going, useGoing } from "./going.ts";
@@ -65,11 +67,13 @@ export function usePanel({ service, data, controls, initial, viewer }: Props): S
   const input = useRef<HTMLInputElement>(null);
   const underWay = useResumed({ service, data, controls, place, editing, going, start, setStart });
   const canFetch = Boolean(data.content) && hasRefs && repository?.provider !== "hg";
+  const isImage = place?.shared === true && error?.reason === "spec-invalid" && !isAddress(asked);
   const state: State = {
     step: going.step,
     story: following.story,
     known,
     settled,
+    refused: settled && error !== null && !isImage,
     start,
     pressed,
     owner: data.user === viewer ? null : data.user,
@@ -82,7 +86,7 @@ export function usePanel({ service, data, controls, initial, viewer }: Props): S
     going,
     following,
     away: outlook.away || going.away,
-    isImage: place?.shared === true && error?.reason === "spec-invalid" && !isAddress(asked),
+    isImage,
     hasRefs,
     canFetch,
     underWay,
@@ -106,7 +110,10 @@ function useStart(
   const submit = (text: string, commit: string): void => {
     const meant = step.name === "building" ? state.following.build : known;
     controls.write(meant ? submitted(text, meant) : text, commit);
-    controls.next(nextOf(data, editing.draft.path, contentOf(state)));
+    const content = contentOf(state);
+    const next = nextOf(data, editing.draft.path, content);
+    controls.next(next);
+    want(content === null ? null : next, () => sessionStorage);
     if (!controls.complete()) {
       // the page says what is missing; the next click tries again
       state.setStart(false);

@@ -48,6 +48,7 @@ describe("what is spoken", () => {
     expect(spoken(idle)).toBe("");
     expect(spoken({ ...idle, known: outlook(REPO) })).toBe("Will be built, about 4 min.");
     expect(spoken({ ...idle, known: outlook(REPO), settled: false })).toBe("");
+    expect(spoken({ ...idle, refused: true })).toBe("There is a problem with the repository.");
     expect(spoken({ ...idle, ...at("pushing") })).toBe("The image is being pushed.");
     expect(spoken({ ...idle, step: { name: "starting", id: null, text: "" } })).toBe(
       "The server starts.",

@@ -2,7 +2,7 @@
 
 import type { Outlook } from "../core/api.ts";
 import type { Story } from "../core/story.ts";
-import { announcement } from "../ui/announcer.tsx";
+import { announcement, REFUSED } from "../ui/announcer.tsx";
 import type { Step } from "./going.ts";
 import { verdict } from "./outlook.tsx";
 
@@ -12,6 +12,8 @@ export interface Situation {
   story: Story | null;
   known: Outlook | null;
   settled: boolean;
+  /** Whether what is in the fields cannot be used. */
+  refused?: boolean;
   /** Whether the server starts by itself. */
   start: boolean;
   /** Whether the button was pressed, and waits for an answer. */
@@ -58,6 +60,9 @@ export function spoken(now: Situation): string {
   }
   if (now.step.name === "building") {
     return announcement(now.story);
+  }
+  if (now.refused) {
+    return REFUSED;
   }
   return now.known !== null && now.settled ? verdict(now.known) : "";
 }

@@ -1,11 +1,12 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Build } from "../core/api.ts";
 import { binderLink, formLink } from "../core/links.ts";
 import { terminal } from "../core/story.ts";
 import type { Service } from "../service/client.ts";
-import { Confirm, CopyButton } from "../ui/index.ts";
-import type { Page } from "./page.ts";
-import { sentence } from "./use-builds.ts";
+import { sentence } from "../service/errors.ts";
+import { Confirm, CopyButton, say } from "../ui/index.ts";
+import { absolute, buildAddress, type Page } from "./page.ts";
+import { QUESTIONS, type Question } from "./questions.ts";
 
 interface Props {
   page: Page;
@@ -16,81 +17,68 @@ interface Props {
   onGone: (id: string) => void;
   /** Whether to show the way to the build's own page. */
   linked?: boolean;
+  /** The element that says which build is meant, where there are several. */
+  describedBy?: string;
 }
 
-type Question = "cancel" | "delete" | "publish";
-
 /** All that can be done with a build. */
-export function Actions({ page, service, build, onChange, onGone, linked = false }: Props) {
-  const [asked, setAsked] = useState<Question | null>(null);
-  const [error, setError] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
+export function Actions(props: Props) {
+  const { page, service, build, linked = false, describedBy } = props;
+  const { busy, error, asked, acted, doing, ask } = useDoing(props);
+  const root = useFocusKept(acted, `${build.phase} ${busy}`);
   const { admin } = page.user;
-  const own = build.mine || admin;
+  // who joined a build may look at it; it is for who asked first to end it
+  const own = build.owner === page.user.name || admin;
   const over = terminal(build.phase);
-
-  const doing = async (action: () => Promise<Build | null>): Promise<void> => {
-    setBusy(true);
-    setError(null);
-    try {
-      const told = await action();
-      told === null ? onGone(build.id) : onChange(told);
-    } catch (problem) {
-      setError(sentence(problem));
-    } finally {
-      setBusy(false);
-    }
-  };
-  const answer: Record<Question, () => Promise<Build | null>> = {
-    cancel: () => service.cancel(build.id),
-    delete: async () => {
-      await service.forget(build.id);
-      return null;
-    },
-    publish: async () => {
-      await service.publish(build.id, !build.published);
-      return { ...build, published: !build.published };
-    },
-  };
+  const built = build.phase === "built";
+  // it keeps the focus while it works, unlike a disabled one
+  const plain = { type: "button", "aria-disabled": busy, "aria-describedby": describedBy } as const;
 
   return (
-    <div class="ib-actions">
-      {build.phase === "built" && (
-        <a class="ib-button ib-primary" href={formLink(page.hub, { build: build.pinned })}>
+    <div class="ib-actions" ref={root} tabIndex={-1}>
+      {built && (
+        <a
+          class="ib-button ib-primary"
+          aria-describedby={describedBy}
+          href={formLink(page.hub, { build: build.pinned })}
+        >
           Start a server
         </a>
       )}
       {linked && (
-        <a class="ib-button" href={`${page.service}builds/${encodeURIComponent(build.id)}`}>
+        <a class="ib-button" aria-describedby={describedBy} href={buildAddress(page, build.id)}>
           {over ? "Log" : "Watch"}
         </a>
       )}
       {!over && own && (
-        <button type="button" class="ib-button" disabled={busy} onClick={() => setAsked("cancel")}>
+        <button {...plain} class="ib-button" onClick={() => ask("cancel")}>
           Cancel
         </button>
       )}
       {over && own && (
         <button
-          type="button"
-          class="ib-button"
-          disabled={busy}
-          onClick={() => doing(() => service.rebuild(build.id))}
+          {...plain}
+          class={linked || built ? "ib-button" : "ib-button ib-primary"}
+          onClick={() => doing(() => service.rebuild(build.id), "The build begins.")}
         >
-          {build.phase === "built" ? "Rebuild" : "Build again"}
+          {built ? "Rebuild" : "Build again"}
         </button>
       )}
       <CopyButton
         label="Copy link"
         text={() => binderLink(absolute(page.service), build.provider, build.spec)}
       />
-      {build.phase === "built" && admin && (
-        <button type="button" class="ib-button" disabled={busy} onClick={() => setAsked("publish")}>
+      {built && admin && (
+        <button
+          {...plain}
+          class="ib-button"
+          onClick={() => ask(build.published ? "unpublish" : "publish")}
+        >
           {build.published ? "Unpublish" : "Publish"}
         </button>
       )}
       {over && own && (
-        <button type="button" class="ib-button" disabled={busy} onClick={() => setAsked("delete")}>
+        <button {...plain} class="ib-button" onClick={() => ask("delete")}>
           Delete
         </button>
       )}
@@ -99,61 +87,93 @@ export function Actions({ page, service, build, onChange, onGone, linked = false
           {error}
         </p>
       )}
-      <Confirm
-        open={asked !== null}
-        {...(asked === null ? WORDS.cancel : words(asked, build))}
-        onClose={() => setAsked(null)}
-        onConfirm={() => {
-          const question = asked;
-          setAsked(null);
-          if (question !== null) {
-            doing(answer[question]);
-          }
-        }}
-      >
-        <p>{asked === null ? "" : words(asked, build).text}</p>
-      </Confirm>
+      {asked}
     </div>
   );
 }
 
-interface Words {
-  title: string;
-  text: string;
-  confirm: string;
-  danger?: boolean;
+/** What is being done: one thing at a time, some of it after a question. */
+function useDoing({ service, build, onChange, onGone }: Props) {
+  const [asked, setAsked] = useState<Question>("cancel");
+  const [open, setOpen] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
+  // of two clicks in a row both see the same state
+  const under = useRef(false);
+  const acted = useRef(false);
+
+  const doing = async (action: () => Promise<Build | null>, done: string): Promise<void> => {
+    if (under.current) {
+      return;
+    }
+    under.current = true;
+    acted.current = true;
+    setBusy(true);
+    setError(null);
+    try {
+      const told = await action();
+      say(done);
+      told === null ? onGone(build.id) : onChange(told);
+    } catch (problem) {
+      setError(sentence(problem));
+    } finally {
+      under.current = false;
+      setBusy(false);
+    }
+  };
+  const show = (on: boolean) => async () => {
+    await service.publish(build.id, on);
+    return { ...build, published: on };
+  };
+  const answers: Record<Question, () => Promise<Build | null>> = {
+    cancel: () => service.cancel(build.id),
+    delete: async () => {
+      await service.forget(build.id);
+      return null;
+    },
+    publish: show(true),
+    unpublish: show(false),
+  };
+  const { title, text, confirm, danger, done } = QUESTIONS[asked];
+  return {
+    busy,
+    error,
+    acted,
+    doing,
+    ask: (question: Question): void => {
+      if (!under.current) {
+        setAsked(question);
+        setOpen(true);
+      }
+    },
+    asked: (
+      <Confirm
+        // what became of the build meanwhile may have answered it
+        open={open && (asked !== "cancel" || !terminal(build.phase))}
+        title={title}
+        confirm={confirm}
+        danger={danger}
+        onClose={() => setOpen(false)}
+        onConfirm={() => {
+          setOpen(false);
+          void doing(answers[asked], done);
+        }}
+      >
+        <p>{text}</p>
+      </Confirm>
+    ),
+  };
 }
 
-const WORDS: Record<"cancel" | "delete" | "publish" | "unpublish", Words> = {
-  cancel: {
-    title: "Cancel this build?",
-    text: "It ends for everybody who waits for it.",
-    confirm: "Cancel the build",
-    danger: true,
-  },
-  delete: {
-    title: "Delete this build from your history?",
-    text: "Its log is lost. The image stays in the registry, and servers that run go on.",
-    confirm: "Delete",
-    danger: true,
-  },
-  publish: {
-    title: "Show this image to everybody?",
-    text: "All users of this hub will see it in their lists, with its log, and can start it.",
-    confirm: "Publish",
-  },
-  unpublish: {
-    title: "Take this image out of everybody's list?",
-    text: "Those who asked for it themselves still have it.",
-    confirm: "Unpublish",
-  },
-};
-
-function words(asked: Question, build: Build): Words {
-  return WORDS[asked === "publish" && build.published ? "unpublish" : asked];
-}
-
-/** An address that others can open, too. */
-export function absolute(address: string): string {
-  return new URL(address, location.href).href;
+/** Keeps the keyboard's place where the button that was pressed is gone by now. */
+function useFocusKept(acted: { current: boolean }, state: string) {
+  const root = useRef<HTMLDivElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: when buttons come and go
+  useEffect(() => {
+    if (acted.current && document.activeElement === document.body) {
+      acted.current = false;
+      root.current?.focus({ preventScroll: true });
+    }
+  }, [state]);
+  return root;
 }

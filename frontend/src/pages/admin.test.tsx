@@ -1,6 +1,8 @@
 import { cleanup, render, screen, within } from "@testing-library/preact";
+import userEvent from "@testing-library/user-event";
 import { afterEach, expect, test } from "vitest";
 import type { Overview } from "../core/api.ts";
+import { ServiceError } from "../service/errors.ts";
 import { AdminPage } from "./admin.tsx";
 import { aBuild, aPage, aService } from "./testing.ts";
 
@@ -28,7 +30,7 @@ test("figures and failures are shown as the service tells them", async () => {
   render(<AdminPage page={ADMIN} service={service} />);
   expect(await screen.findByText("3 of 4")).toBeTruthy();
   expect(screen.getByText("2 at once")).toBeTruthy();
-  expect(screen.getByText("12, 5.0 GB compressed")).toBeTruthy();
+  expect(screen.getByText("5.0 GB compressed")).toBeTruthy();
   const row = within(screen.getAllByRole("row")[1] as HTMLElement);
   expect(row.getByText("out-of-memory")).toBeTruthy();
   expect(row.getByText("7")).toBeTruthy();
@@ -52,4 +54,35 @@ test("the queue has its order, behind what runs", async () => {
     .map((element) => element.textContent);
   expect(owners).toEqual(["by dave", "by bob", "by carol"]);
   expect(within(list).getAllByRole("button", { name: "Cancel" })).toHaveLength(3);
+});
+
+test("what is published is listed by itself, and taken out there", async () => {
+  const user = userEvent.setup();
+  const { service, asked } = aService([aBuild({ published: true }), aBuild({ id: "b2" })], {
+    overview: async () => OVERVIEW,
+  } as never);
+  render(<AdminPage page={ADMIN} service={service} />);
+  const region = within(await screen.findByRole("region", { name: "For everybody" }));
+  expect(await region.findAllByRole("listitem")).toHaveLength(1);
+  await user.click(region.getByRole("button", { name: "Unpublish" }));
+  expect(await region.findByText(/No image is in everybody's list/)).toBeTruthy();
+  expect(asked).toEqual(["publish b1 false"]);
+});
+
+test("figures that could not be had once are there when they can", async () => {
+  let asked = 0;
+  const { service, change } = aService([], {
+    overview: async () => {
+      asked += 1;
+      if (asked === 1) {
+        throw new ServiceError("store-unavailable", "The history does not answer.", 503);
+      }
+      return OVERVIEW;
+    },
+  } as never);
+  render(<AdminPage page={ADMIN} service={service} />);
+  expect(await screen.findByText("The history does not answer.")).toBeTruthy();
+  change({ type: "build", build: aBuild({ phase: "building", finished: null }) });
+  expect(await screen.findByText("3 of 4", {}, { timeout: 4000 })).toBeTruthy();
+  expect(screen.queryByText("The history does not answer.")).toBeNull();
 });

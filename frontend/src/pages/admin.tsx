@@ -1,59 +1,60 @@
-import { useEffect, useState } from "preact/hooks";
-import type { Build, Overview } from "../core/api.ts";
+import { useRef, useState } from "preact/hooks";
+import type { Build } from "../core/api.ts";
 import { terminal } from "../core/story.ts";
 import type { Service } from "../service/client.ts";
+import { Announcer } from "../ui/index.ts";
 import { Card } from "./card.tsx";
-import { Notices } from "./images.tsx";
 import { fitting } from "./listing.ts";
+import { AWAY, Notices } from "./notices.tsx";
 import { Figures } from "./overview.tsx";
-import type { Page } from "./page.ts";
+import { buildAddress, type Page } from "./page.ts";
 import { Prebuild } from "./prebuild.tsx";
-import { sentence, useBuilds } from "./use-builds.ts";
+import { Published } from "./published.tsx";
+import { SearchBox } from "./search-box.tsx";
+import { useBuilds } from "./use-builds.ts";
+import { useOverview } from "./use-overview.ts";
 
 /** What goes on, for those who run the hub. */
 export function AdminPage({ page, service }: { page: Page; service: Service }) {
   const { builds, error, away, more, showMore, take, drop } = useBuilds(service);
-  const [overview, setOverview] = useState<Overview | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
   const [search, setSearch] = useState("");
-  const open = (builds ?? []).filter((build) => !terminal(build.phase));
+  const heading = useRef<HTMLHeadingElement>(null);
+  const all = builds ?? [];
+  const open = all.filter((build) => !terminal(build.phase));
   const over = fitting(
-    (builds ?? []).filter((build) => terminal(build.phase)),
+    all.filter((build) => terminal(build.phase)),
     search,
   );
-  // figures change when a build begins, starts to run, or ends
-  const state = open.map((build) => `${build.id} ${build.phase}`).join();
+  // figures change when a build begins, starts to run, or ends; and while nobody told of it
+  const state = `${away} ${open.map((build) => `${build.id} ${build.phase}`).join()}`;
+  const { overview, problem } = useOverview(service, state);
+  const gone = (id: string): void => {
+    drop(id);
+    heading.current?.focus();
+  };
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the state says when to ask again
-  useEffect(() => {
-    let ended = false;
-    service.overview().then(
-      (told) => ended || setOverview(told),
-      (failed: unknown) => ended || setProblem(sentence(failed)),
+  const cards = (shown: readonly Build[], label: string) =>
+    shown.length > 0 && (
+      <ul class="ib-cards" aria-label={label}>
+        {shown.map((build) => (
+          <Card
+            key={build.id}
+            page={page}
+            service={service}
+            build={build}
+            onChange={take}
+            onGone={gone}
+            level={3}
+          />
+        ))}
+      </ul>
     );
-    return () => {
-      ended = true;
-    };
-  }, [service, state]);
-
-  const cards = (shown: readonly Build[], label: string) => (
-    <ul class="ib-cards" aria-label={label}>
-      {shown.map((build) => (
-        <Card
-          key={build.id}
-          page={page}
-          service={service}
-          build={build}
-          onChange={take}
-          onGone={drop}
-        />
-      ))}
-    </ul>
-  );
 
   return (
     <>
-      <h1>All builds</h1>
+      <h1 ref={heading} tabIndex={-1}>
+        All builds
+      </h1>
       <Notices away={away} errors={[error, problem]} />
       <section aria-labelledby="ib-open">
         <h2 id="ib-open">Running and waiting</h2>
@@ -61,22 +62,20 @@ export function AdminPage({ page, service }: { page: Page; service: Service }) {
         {cards(byTurn(open), "Builds that run or wait")}
       </section>
       {overview !== null && <Figures overview={overview} />}
-      <Prebuild
-        service={service}
-        addressOf={(id) => `${page.service}builds/${encodeURIComponent(id)}`}
-        onBegun={take}
-      />
+      <Prebuild service={service} addressOf={(id) => buildAddress(page, id)} onBegun={take} />
+      <Published page={page} service={service} builds={builds} onChange={take} />
       <section aria-labelledby="ib-over">
-        <h2 id="ib-over">Over</h2>
-        <input
-          type="search"
-          class="ib-input ib-search"
-          aria-label="Search by repository, branch, commit, owner or state"
-          placeholder="Search"
+        <h2 id="ib-over">Ended</h2>
+        <SearchBox
+          label="Search by repository, branch, commit, owner, state or reason"
           value={search}
-          onInput={(event) => setSearch(event.currentTarget.value)}
+          onInput={setSearch}
         />
-        {builds !== null && over.length === 0 && <p class="ib-muted">Nothing to show.</p>}
+        {builds !== null && over.length === 0 && (
+          <p class="ib-muted">
+            {search === "" ? "No build has ended yet." : `Nothing fits “${search}”.`}
+          </p>
+        )}
         {cards(over, "Builds that are over")}
         {more && (
           <button type="button" class="ib-button" onClick={showMore}>
@@ -84,6 +83,7 @@ export function AdminPage({ page, service }: { page: Page; service: Service }) {
           </button>
         )}
       </section>
+      <Announcer text={away ? AWAY : ""} />
     </>
   );
 }

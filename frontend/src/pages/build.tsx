@@ -1,23 +1,15 @@
-import { useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { culprit } from "../core/advice.ts";
 import type { Build } from "../core/api.ts";
-import { bytes } from "../core/when.ts";
-import { type Service, ServiceError } from "../service/client.ts";
-import {
-  Ago,
-  Announcer,
-  CopyButton,
-  Failure,
-  LogView,
-  Stages,
-  useBuild,
-  useNow,
-} from "../ui/index.ts";
+import type { Service } from "../service/client.ts";
+import { ServiceError, sentence } from "../service/errors.ts";
+import { Announcer, downloadLog, Failure, LogView, Stages, useBuild, useNow } from "../ui/index.ts";
 import { Actions } from "./actions.tsx";
-import { Notices } from "./images.tsx";
+import { Facts } from "./facts.tsx";
 import { shortName } from "./listing.ts";
-import type { Page } from "./page.ts";
-import { sentence } from "./use-builds.ts";
+import { AWAY, Notices } from "./notices.tsx";
+import { buildAddress, type Page } from "./page.ts";
+import { wordFor } from "./state.tsx";
 
 const SECOND = 1000;
 
@@ -30,67 +22,59 @@ interface Props {
 /** One build: where it is, what it says, and what can be done with it. */
 export function BuildPage({ page, service, id }: Props) {
   const { story, build: told, log, version, error, away } = useBuild(service, id);
-  const [changed, setChanged] = useState<Build | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
+  const [published, setPublished] = useState<boolean | null>(null);
   const [show, setShow] = useState<{ line: number } | null>(null);
-  const now = useNow(SECOND);
+  const now = useNow(SECOND, story !== null && !story.over);
+  const failed = story?.phase === "failed";
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the log is the same object, grown
+  const guilty = useMemo(() => (failed ? culprit(log) : null), [failed, log, version]);
+  const name = told === null ? null : shortName(told.repository);
+  const phase = story?.phase ?? null;
+  useEffect(() => {
+    if (name !== null && phase !== null) {
+      document.title = `${wordFor(phase)}: ${name}`;
+    }
+  }, [name, phase]);
 
-  if (error !== null && story === null) {
-    const unknown = error instanceof ServiceError && error.status === 404;
-    return (
-      <section class="ib-empty">
-        <h1>{unknown ? "This build is not here" : "The build cannot be shown"}</h1>
-        <p>{unknown ? "It was deleted, or it is somebody else's." : sentence(error)}</p>
-        <a class="ib-button ib-primary" href={page.service}>
-          My images
-        </a>
-      </section>
-    );
-  }
   if (story === null || told === null) {
-    return <p class="ib-muted">Loading…</p>;
+    return (
+      <>
+        {error !== null ? (
+          <Absent page={page} error={error} />
+        ) : (
+          !away && <p class="ib-muted">Loading…</p>
+        )}
+        <Notices away={away} errors={[]} />
+        <Announcer text={away ? AWAY : ""} />
+      </>
+    );
   }
   const build: Build = {
     ...told,
-    ...(changed?.id === id ? { published: changed.published } : {}),
+    published: published ?? told.published,
     phase: story.phase,
   };
   const moved = (next: Build): void => {
     if (next.id === id) {
-      setChanged(next);
+      setPublished(next.published);
     } else {
-      location.assign(`${page.service}builds/${encodeURIComponent(next.id)}`);
+      location.assign(buildAddress(page, next.id));
     }
   };
-  const download = async (): Promise<void> => {
-    try {
-      save(await service.log(id), `build-${id}.log`);
-    } catch (failed) {
-      setProblem(sentence(failed));
-    }
-  };
-  const again = async (): Promise<void> => {
-    try {
-      moved(await service.rebuild(id));
-    } catch (failed) {
-      setProblem(sentence(failed));
-    }
-  };
-  const guilty = story.phase === "failed" ? culprit(log) : null;
 
   return (
-    <>
-      <h1>{shortName(build.repository)}</h1>
+    <div class="ib-build">
+      <h1>{name}</h1>
       <Facts page={page} build={build} />
-      <Notices away={away} errors={[problem]} />
-      <Stages story={story} now={now} />
-      {story.phase === "failed" && (
+      <Notices away={away} errors={[error && sentence(error)]} />
+      {/* the failure says it, with more */}
+      <Stages story={failed ? { ...story, message: "" } : story} now={now} />
+      {failed && (
         <Failure
           reason={story.reason}
           message={story.message}
           log={log}
           onShow={(line) => setShow({ line })}
-          onRetry={build.mine || page.user.admin ? again : undefined}
         />
       )}
       <Actions
@@ -106,58 +90,22 @@ export function BuildPage({ page, service, id }: Props) {
         live={!story.over}
         culprit={guilty}
         show={show}
-        onDownload={download}
+        onDownload={() => void downloadLog(service, id, story.over, log)}
       />
-      <Announcer story={story} />
-    </>
+      {away ? <Announcer text={AWAY} /> : <Announcer story={story} />}
+    </div>
   );
 }
 
-function Facts({ page, build }: { page: Page; build: Build }) {
+function Absent({ page, error }: { page: Page; error: Error }) {
+  const unknown = error instanceof ServiceError && error.status === 404;
   return (
-    <dl class="ib-dl">
-      <dt>Repository</dt>
-      <dd>
-        {/^https?:/.test(build.repository) ? (
-          <a href={build.repository}>{build.repository}</a>
-        ) : (
-          build.repository
-        )}
-      </dd>
-      <dt>Ref</dt>
-      <dd>{build.ref}</dd>
-      <dt>Commit</dt>
-      <dd>
-        <code>{build.commit}</code>
-      </dd>
-      {build.phase === "built" && (
-        <>
-          <dt>Image</dt>
-          <dd>
-            <code>{build.image}</code> <CopyButton text={build.image} />
-          </dd>
-        </>
-      )}
-      {build.size !== null && (
-        <>
-          <dt>Size</dt>
-          <dd>{bytes(build.size)}</dd>
-        </>
-      )}
-      <dt>Asked for</dt>
-      <dd>
-        <Ago date={build.created} />
-        {build.owner !== null && build.owner !== page.user.name && <> by {build.owner}</>}
-      </dd>
-    </dl>
+    <section class="ib-empty">
+      <h1>{unknown ? "This build is not here" : "The build cannot be shown"}</h1>
+      <p>{unknown ? "It was deleted, or it is somebody else's." : sentence(error)}</p>
+      <a class="ib-button ib-primary" href={page.service}>
+        My images
+      </a>
+    </section>
   );
-}
-
-function save(content: Blob, name: string): void {
-  const address = URL.createObjectURL(content);
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(address);
 }

@@ -1,11 +1,12 @@
 import { useEffect, useState } from "preact/hooks";
+import { wasWanted } from "../core/wanted.ts";
 import { hasPuller, type Pull, pulling, pullOf } from "./puller.ts";
 
 type Found = "asking" | "looking" | "none" | "unknown";
 
 interface Props {
   query?: string;
-  /** Whether the way here was the hub's own: else it is asked first. */
+  /** Whether the hub's form sent the user here: else it is asked first. */
   fromHub?: boolean;
   look?: (server: string) => Promise<boolean | null>;
   go?: (address: string) => void;
@@ -14,7 +15,7 @@ interface Props {
 /** Between a server's start and its first page: the repository's content goes into the home. */
 export function ContentPage({
   query = location.search,
-  fromHub = cameFromHere(),
+  fromHub = wasWanted(location.search, () => sessionStorage),
   look = hasPuller,
   go = (address) => location.replace(address),
 }: Props) {
@@ -59,9 +60,11 @@ export function ContentPage({
   }
   if (found === "looking") {
     return (
-      <p class="ib-muted" role="status">
-        Putting the repository's files into your home…
-      </p>
+      <section class="ib-empty" role="status">
+        <h1>Putting the repository's files into your home…</h1>
+        <p>If this takes long, go to the server without them.</p>
+        {toServer}
+      </section>
     );
   }
   return (
@@ -70,8 +73,8 @@ export function ContentPage({
       <p>
         {found === "none" ? (
           <>
-            This image has no nbgitpuller. Add <code>nbgitpuller</code> to the repository's
-            environment, and build it again, to have the files there.
+            This image has no nbgitpuller, which does that. Add <code>nbgitpuller</code> to the
+            repository's environment, commit, and build again.
           </>
         ) : (
           "The server did not say whether it has nbgitpuller. Your files are as they were."
@@ -80,12 +83,4 @@ export function ContentPage({
       {toServer}
     </section>
   );
-}
-
-function cameFromHere(): boolean {
-  try {
-    return new URL(document.referrer).origin === location.origin;
-  } catch {
-    return false;
-  }
 }

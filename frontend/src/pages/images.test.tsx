@@ -1,4 +1,4 @@
-import { cleanup, render, screen, within } from "@testing-library/preact";
+import { cleanup, render, screen, waitFor, within } from "@testing-library/preact";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeAll, expect, test } from "vitest";
 import { Away } from "../service/errors.ts";
@@ -51,7 +51,7 @@ test("a build shows up, moves and goes without being asked for", async () => {
   await screen.findByRole("heading", { name: "Nothing is built yet" });
   const waiting = aBuild({ phase: "waiting", position: 3, finished: null });
   change({ type: "build", build: waiting });
-  expect(await screen.findByText("Waiting · 3 in the queue")).toBeTruthy();
+  expect(await screen.findByText("Waiting, third in the queue")).toBeTruthy();
   change({ type: "build", build: aBuild() });
   expect(await screen.findByText("Built")).toBeTruthy();
   change({ type: "gone", id: "b1" });
@@ -87,15 +87,22 @@ test("a branch that did not move has no badge", async () => {
 });
 
 test("while the service is away, its last word stays with a notice", async () => {
+  let streams = 0;
   const { service } = aService([aBuild()], {
-    watchChanges: async () =>
-      (async function* () {
-        yield { type: "listening" };
+    watchChanges: async () => {
+      streams += 1;
+      if (streams > 1) {
         throw new Away();
-      })(),
+      }
+      return (async function* () {
+        yield { type: "listening" };
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        throw new Away();
+      })();
+    },
   } as never);
   render(<ImagesPage page={aPage()} service={service} />);
-  expect(await screen.findByText(/does not answer just now/)).toBeTruthy();
+  expect(await screen.findByText(/does not answer just now/, {}, { timeout: 3000 })).toBeTruthy();
   expect(screen.getByRole("heading", { level: 2 }).textContent).toBe("github.com/org/repo");
 });
 
@@ -110,4 +117,48 @@ test("the list is searched", async () => {
   expect(screen.getAllByRole("listitem")).toHaveLength(1);
   await user.type(screen.getByRole("searchbox"), "x");
   expect(screen.getByText(/Nothing fits/)).toBeTruthy();
+});
+
+test("an admin whose newest builds are those of others is not told to have none", async () => {
+  const others = Array.from({ length: 100 }, (_, index) =>
+    aBuild({ id: `o${index}`, mine: false }),
+  );
+  const { service } = aService([], {
+    builds: async ({ before }: { before?: string }) => (before === undefined ? others : [aBuild()]),
+  } as never);
+  render(<ImagesPage page={aPage()} service={service} />);
+  expect(await screen.findByText(/None of the newest builds/)).toBeTruthy();
+  expect(screen.queryByRole("heading", { name: "Nothing is built yet" })).toBeNull();
+  await userEvent.setup().click(screen.getByRole("button", { name: "Show older ones" }));
+  expect(await screen.findByRole("heading", { name: "github.com/org/repo" })).toBeTruthy();
+});
+
+test("two clicks in a row rebuild once", async () => {
+  const { service, asked } = aService([aBuild()]);
+  render(<ImagesPage page={aPage()} service={service} />);
+  const button = await screen.findByRole("button", { name: "Rebuild" });
+  button.click();
+  button.click();
+  expect(await screen.findByText("Waiting")).toBeTruthy();
+  expect(asked).toEqual(["rebuild b1"]);
+});
+
+test("the keyboard's place is not lost with what was deleted", async () => {
+  const user = userEvent.setup();
+  const { service, asked } = aService([aBuild(), aBuild({ id: "b2" })]);
+  render(<ImagesPage page={aPage()} service={service} />);
+  await user.click((await screen.findAllByRole("button", { name: "Delete" }))[0] as HTMLElement);
+  const dialog = within(await screen.findByRole("dialog"));
+  await user.click(dialog.getByRole("button", { name: "Delete" }));
+  await waitFor(() => expect(screen.getAllByRole("listitem")).toHaveLength(1));
+  expect(asked).toEqual(["forget b1"]);
+  expect(document.activeElement?.textContent).toBe("My images");
+  expect(screen.getByRole("status").textContent).toContain("The build was deleted.");
+});
+
+test("a failure says why, in words", async () => {
+  const failed = aBuild({ phase: "failed", reason: "build-failed", message: "The step failed." });
+  const { service } = aService([failed]);
+  render(<ImagesPage page={aPage()} service={service} />);
+  expect(await screen.findByText("The step failed.")).toBeTruthy();
 });

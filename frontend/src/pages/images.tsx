@@ -1,51 +1,67 @@
-import { useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import type { Build } from "../core/api.ts";
 import { formLink } from "../core/links.ts";
 import type { Service } from "../service/client.ts";
-import { Announcer } from "../ui/index.ts";
+import { sentence } from "../service/errors.ts";
+import { Announcer, say } from "../ui/index.ts";
 import { Card } from "./card.tsx";
-import { fitting } from "./listing.ts";
+import { fitting, isOwn } from "./listing.ts";
+import { AWAY, Notices } from "./notices.tsx";
 import type { Page } from "./page.ts";
-import { sentence, useBuilds } from "./use-builds.ts";
-import { useNewest } from "./use-newest.ts";
+import { SearchBox } from "./search-box.tsx";
+import { useBuilds } from "./use-builds.ts";
+import { textOf, useNewest } from "./use-newest.ts";
 
 /** *My images*: what the user built, and what an admin shows to everybody. */
 export function ImagesPage({ page, service }: { page: Page; service: Service }) {
   const { builds, error, away, more, showMore, take, drop } = useBuilds(service);
   const [search, setSearch] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
-  const outdated = useNewest(service, builds);
-  const shown = fitting((builds ?? []).filter(isOwn), search);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const own = useMemo(() => (builds ?? []).filter(isOwn), [builds]);
+  const outdated = useNewest(service, own);
+  const shown = fitting(own, search);
 
   const update = async (build: Build): Promise<void> => {
+    setProblem(null);
     try {
-      setProblem(null);
-      take(await service.begin(`build:${build.provider}/${build.spec}`));
+      take(await service.begin(textOf(build)));
+      say("The build begins.");
+      // the button went with the reason for it
+      heading.current?.focus();
     } catch (failed) {
       setProblem(sentence(failed));
     }
+  };
+  const gone = (id: string): void => {
+    drop(id);
+    heading.current?.focus();
   };
 
   return (
     <>
       <div class="ib-title">
-        <h1>My images</h1>
-        <a class="ib-button ib-primary" href={`${page.hub}spawn`}>
-          Build another one
-        </a>
+        <h1 ref={heading} tabIndex={-1}>
+          My images
+        </h1>
+        {own.length > 0 && (
+          <a class="ib-button ib-primary" href={`${page.hub}spawn`}>
+            Build another one
+          </a>
+        )}
       </div>
       <Notices away={away} errors={[error, problem]} />
-      {builds === null ? (
-        error === null && <p class="ib-muted">Loading…</p>
-      ) : builds.some(isOwn) ? (
+      {builds === null && error === null && !away && <p class="ib-muted">Loading…</p>}
+      {builds !== null && own.length === 0 && !more && <Nothing page={page} />}
+      {builds !== null && own.length === 0 && more && (
+        <p class="ib-muted">None of the newest builds on this hub is yours.</p>
+      )}
+      {own.length > 0 && (
         <>
-          <input
-            type="search"
-            class="ib-input ib-search"
-            aria-label="Search by repository, branch, commit or state"
-            placeholder="Search"
+          <SearchBox
+            label="Search by repository, branch, commit or state"
             value={search}
-            onInput={(event) => setSearch(event.currentTarget.value)}
+            onInput={setSearch}
           />
           <ul class="ib-cards" aria-label="Builds and images">
             {shown.map((build) => (
@@ -55,49 +71,20 @@ export function ImagesPage({ page, service }: { page: Page; service: Service }) 
                 service={service}
                 build={build}
                 onChange={take}
-                onGone={drop}
+                onGone={gone}
                 onUpdate={outdated.has(build.id) ? () => update(build) : undefined}
               />
             ))}
           </ul>
           {shown.length === 0 && <p class="ib-muted">Nothing fits “{search}”.</p>}
-          {more && (
-            <button type="button" class="ib-button" onClick={showMore}>
-              Show older ones
-            </button>
-          )}
         </>
-      ) : (
-        <Nothing page={page} />
       )}
-      <Announcer text={away ? "The image builder does not answer." : ""} />
-    </>
-  );
-}
-
-/** An admin sees all builds elsewhere; here only what is theirs, or everybody's. */
-function isOwn(build: Build): boolean {
-  return build.mine || build.published;
-}
-
-/** What is wrong with the page as a whole. */
-export function Notices({ away, errors }: { away: boolean; errors: readonly (string | null)[] }) {
-  return (
-    <>
-      {away && (
-        <p class="ib-notice" role="status">
-          The image builder does not answer just now. This page shows what it said last, and goes on
-          by itself.
-        </p>
+      {more && (
+        <button type="button" class="ib-button" onClick={showMore}>
+          Show older ones
+        </button>
       )}
-      {errors.map(
-        (error) =>
-          error !== null && (
-            <p key={error} class="ib-error" role="alert">
-              {error}
-            </p>
-          ),
-      )}
+      <Announcer text={away ? AWAY : ""} />
     </>
   );
 }
@@ -115,10 +102,10 @@ function Nothing({ page }: { page: Page }) {
         </li>
         <li>Watch it being built once. From then on it starts at once, and it is listed here.</li>
       </ol>
-      <p>
+      <p class="ib-actions">
         <a class="ib-button ib-primary" href={`${page.hub}spawn`}>
           Open the form
-        </a>{" "}
+        </a>
         <a
           class="ib-button"
           href={formLink(page.hub, { build: "gh/binder-examples/requirements/HEAD" })}

@@ -1,4 +1,4 @@
-import { cleanup, render, screen } from "@testing-library/preact";
+import { cleanup, render, screen, waitFor } from "@testing-library/preact";
 import userEvent from "@testing-library/user-event";
 import { afterEach, expect, test } from "vitest";
 import type { Service } from "../service/client.ts";
@@ -41,4 +41,35 @@ test("what is no repository is answered with the service's sentence", async () =
   await user.type(screen.getByLabelText("Repository"), "x");
   expect(await screen.findByText("Write an address such as …")).toBeTruthy();
   expect(screen.queryByLabelText("Link")).toBeNull();
+});
+
+test("no link of what was there before stands beside what is written now", async () => {
+  const user = userEvent.setup();
+  const answers: ((outlook: unknown) => void)[] = [];
+  const service = serviceThat(() => new Promise((resolve) => answers.push(resolve)));
+  render(<LinkPage page={aPage()} service={service} />);
+  await user.type(screen.getByLabelText("Repository"), "one");
+  await waitFor(() => expect(answers).toHaveLength(1));
+  answers[0]?.(OUTLOOK);
+  expect(await screen.findByLabelText("Link")).toBeTruthy();
+  await user.type(screen.getByLabelText("Repository"), " two");
+  expect(screen.queryByLabelText("Link")).toBeNull();
+});
+
+test("a path that leads out of the server makes no link", async () => {
+  const user = userEvent.setup();
+  render(<LinkPage page={aPage()} service={serviceThat(async () => OUTLOOK)} />);
+  await user.type(screen.getByLabelText("Repository"), "one");
+  await screen.findByLabelText("Link");
+  await user.type(screen.getByLabelText(/Open this path/), "../other");
+  expect(screen.queryByLabelText("Link")).toBeNull();
+  expect(screen.getByText(/no path inside a server/)).toBeTruthy();
+});
+
+test("a badge of several lines is not put into one", async () => {
+  const user = userEvent.setup();
+  render(<LinkPage page={aPage()} service={serviceThat(async () => OUTLOOK)} />);
+  await user.type(screen.getByLabelText("Repository"), "one");
+  const field = await screen.findByLabelText<HTMLTextAreaElement>("reStructuredText");
+  expect(field.value.trimEnd().split("\n")).toHaveLength(3);
 });

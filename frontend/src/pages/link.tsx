@@ -1,48 +1,22 @@
-import { useEffect, useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import type { Outlook } from "../core/api.ts";
-import { badge, binderLink } from "../core/links.ts";
+import { badge, binderLink, safePath } from "../core/links.ts";
 import type { Service } from "../service/client.ts";
-import { Ago, CopyButton } from "../ui/index.ts";
-import { absolute } from "./actions.tsx";
-import type { Page } from "./page.ts";
-import { sentence } from "./use-builds.ts";
-
-/** Milliseconds without a key before the service is asked. */
-const PAUSE = 300;
+import { sentence } from "../service/errors.ts";
+import { Ago, Announcer, CopyButton, REFUSED, useOutlook } from "../ui/index.ts";
+import { AWAY } from "./notices.tsx";
+import { absolute, type Page } from "./page.ts";
 
 /** Makes links and badges that lead into the hub's form. */
 export function LinkPage({ page, service }: { page: Page; service: Service }) {
   const [text, setText] = useState("");
   const [path, setPath] = useState("");
   const [content, setContent] = useState(false);
-  const [outlook, setOutlook] = useState<Outlook | null>(null);
-  const [error, setError] = useState<string | null>(null);
-
-  useEffect(() => {
-    const ended = new AbortController();
-    setError(null);
-    if (text.trim() === "") {
-      setOutlook(null);
-      return () => undefined;
-    }
-    const timer = setTimeout(async () => {
-      try {
-        const told = await service.resolve(text, ended.signal);
-        if (!ended.signal.aborted) {
-          setOutlook(told);
-        }
-      } catch (problem) {
-        if (!ended.signal.aborted) {
-          setOutlook(null);
-          setError(sentence(problem));
-        }
-      }
-    }, PAUSE);
-    return () => {
-      clearTimeout(timer);
-      ended.abort();
-    };
-  }, [service, text]);
+  const { known, settled, error, away, again } = useOutlook(service, text);
+  const inside = safePath(path.trim());
+  const wrong = settled && error !== null ? sentence(error) : null;
+  // a link of what was there before is not to be copied for what is there now
+  const outlook = settled && error === null && !away ? known : null;
 
   return (
     <>
@@ -61,22 +35,30 @@ export function LinkPage({ page, service }: { page: Page; service: Service }) {
           autocomplete="off"
           spellcheck={false}
           aria-describedby="ib-repository-hint"
-          aria-invalid={error !== null}
+          aria-invalid={wrong === null ? undefined : true}
+          aria-busy={settled ? undefined : true}
           onInput={(event) => setText(event.currentTarget.value)}
         />
-        <p id="ib-repository-hint" class={error === null ? "ib-muted" : "ib-error"}>
-          {error ?? "An address, with a branch, tag or commit behind @ if wanted; or a DOI."}
+        <p id="ib-repository-hint" class={wrong === null ? "ib-hint" : "ib-error"}>
+          {wrong ?? "An address, with a branch, tag or commit behind @ if wanted; or a DOI."}
         </p>
         <label for="ib-path">Open this path (optional)</label>
         <input
           id="ib-path"
           class="ib-input"
           value={path}
-          placeholder="lab/tree/index.ipynb"
+          placeholder="what the hub opens"
           autocomplete="off"
           spellcheck={false}
+          aria-describedby="ib-path-hint"
+          aria-invalid={inside === null ? true : undefined}
           onInput={(event) => setPath(event.currentTarget.value)}
         />
+        <p id="ib-path-hint" class={inside === null ? "ib-error" : "ib-hint"}>
+          {inside === null
+            ? "This is no path inside a server: write for example analysis/intro.ipynb."
+            : "A file such as analysis/intro.ipynb, or an address such as lab or rstudio."}
+        </p>
         <label class="ib-check">
           <input
             type="checkbox"
@@ -86,9 +68,24 @@ export function LinkPage({ page, service }: { page: Page; service: Service }) {
           Put the repository's files into the user's home
         </label>
       </form>
-      {outlook !== null && <Made page={page} outlook={outlook} path={path} content={content} />}
+      {away && settled && (
+        <p class="ib-notice">
+          The image builder does not answer.{" "}
+          <button type="button" class="ib-button" onClick={again}>
+            Try again
+          </button>
+        </p>
+      )}
+      {outlook !== null && inside !== null && (
+        <Made page={page} outlook={outlook} path={inside} content={content} />
+      )}
+      <Announcer text={spoken(away, wrong !== null, outlook !== null)} />
     </>
   );
+}
+
+function spoken(away: boolean, wrong: boolean, made: boolean): string {
+  return away ? AWAY : wrong ? REFUSED : made ? "The link is made." : "";
 }
 
 interface MadeProps {
@@ -110,8 +107,10 @@ function Made({ page, outlook, path, content }: MadeProps) {
   ];
   return (
     <section aria-label="The link">
-      <p>
-        <code>{outlook.commit.slice(0, 7)}</code> {outlook.title} <Ago date={outlook.date} />
+      <p class="ib-facts">
+        <code title={outlook.commit}>{outlook.commit.slice(0, 7)}</code>
+        {outlook.title !== null && <span>{outlook.title}</span>}
+        <Ago date={outlook.date} />
       </p>
       <p>
         <a href={link}>
@@ -119,19 +118,29 @@ function Made({ page, outlook, path, content }: MadeProps) {
         </a>
       </p>
       {rows.map(([name, value]) => (
-        <div key={name} class="ib-copy-row">
-          <label>
-            {name}
-            <input
-              class="ib-input"
-              readOnly
-              value={value}
-              onFocus={(event) => event.currentTarget.select()}
-            />
-          </label>
-          <CopyButton text={value} />
-        </div>
+        <Row key={name} name={name} value={value} />
       ))}
     </section>
+  );
+}
+
+/** Something to copy, by its button or by hand. */
+function Row({ name, value }: { name: string; value: string }) {
+  const id = useId();
+  return (
+    <div class="ib-copy-row">
+      <label for={id}>{name}</label>
+      <textarea
+        id={id}
+        class="ib-input"
+        // a field of one line loses the others
+        rows={value.trimEnd().split("\n").length}
+        readOnly
+        spellcheck={false}
+        value={value}
+        onFocus={(event) => event.currentTarget.select()}
+      />
+      <CopyButton text={value} />
+    </div>
   );
 }

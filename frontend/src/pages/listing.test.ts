@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Build } from "../core/api.ts";
-import { changed, fitting, merged, movable, shortName, took } from "./listing.ts";
+import { changed, fitting, listed, merged, movable, refName, shortName, took } from "./listing.ts";
 import { aBuild } from "./testing.ts";
 
 const ids = (builds: readonly Build[]) => builds.map((build) => build.id);
@@ -76,4 +76,34 @@ test("a search wants all of its words, in any order and case", () => {
 test("a repository is named without what all addresses have", () => {
   expect(shortName("https://github.com/org/repo.git")).toBe("github.com/org/repo");
   expect(shortName("10.5281/zenodo.3242074")).toBe("10.5281/zenodo.3242074");
+});
+
+describe("a list that was read while things changed", () => {
+  const old = aBuild({ id: "old", created: "2026-01-01T00:00:00+00:00" });
+  const begun = aBuild({ id: "begun", phase: "waiting", created: "2026-01-03T00:00:00+00:00" });
+
+  test("has what began meanwhile, and not what went", () => {
+    const meanwhile = [
+      { type: "build", build: begun } as const,
+      { type: "gone", id: "old" } as const,
+    ];
+    expect(ids(listed([old], meanwhile))).toEqual(["begun"]);
+  });
+
+  test("does not go back to a phase that is over", () => {
+    const meanwhile = [{ type: "build", build: { ...begun, phase: "building" } } as const];
+    expect(listed([begun], meanwhile)[0]?.phase).toBe("building");
+  });
+});
+
+test("a ref is named where it says more than the commit", () => {
+  expect(refName(aBuild({ ref: "main" }))).toBe("main");
+  expect(refName(aBuild({ ref: "HEAD" }))).toBe("default branch");
+  expect(refName(aBuild({ ref: aBuild().commit }))).toBeNull();
+  expect(refName(aBuild({ ref: "" }))).toBeNull();
+});
+
+test("a search finds the reason of a failure", () => {
+  const failed = aBuild({ id: "failed", phase: "failed", reason: "out-of-memory" });
+  expect(ids(fitting([aBuild(), failed], "memory"))).toEqual(["failed"]);
 });

@@ -28,6 +28,26 @@ export function merged(known: readonly Build[], told: readonly Build[]): readonl
   return [...all.values()].sort((one, other) => other.created.localeCompare(one.created));
 }
 
+/**
+ * A list that was read, and what was told while it was on its way.
+ *
+ * @param told the newest builds, of a moment that is past
+ * @param meanwhile what changed since it was asked for, in order
+ */
+export function listed(told: readonly Build[], meanwhile: readonly Change[]): readonly Build[] {
+  return meanwhile.reduce(changed, merged([], told));
+}
+
+/** Whether a build is in a user's own list: an admin sees those of others elsewhere. */
+export function isOwn(build: Build): boolean {
+  return build.mine || build.published;
+}
+
+/** The branch or tag in words; null where the commit says it all. */
+export function refName({ ref, commit }: Build): string | null {
+  return ref === "" || ref === commit ? null : ref === "HEAD" ? "default branch" : ref;
+}
+
 /** Of each repository and branch (or tag) the newest build: those that may have new commits. */
 export function movable(builds: readonly Build[]): readonly Build[] {
   const seen = new Set<string>();
@@ -55,7 +75,8 @@ export function took(build: Build): number | null {
 export function fitting(builds: readonly Build[], search: string): readonly Build[] {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   return builds.filter((build) => {
-    const text = [build.repository, build.ref, build.commit, build.owner ?? "", build.phase]
+    const { repository, ref, commit, owner, phase, reason } = build;
+    const text = [repository, ref, commit, owner ?? "", phase, reason ?? ""]
       .join(" ")
       .toLowerCase();
     return words.every((word) => text.includes(word));

@@ -11,6 +11,7 @@ import { ImagesPage } from "./images.tsx";
 import { LinkPage } from "./link.tsx";
 import { type Page, pageOf } from "./page.ts";
 import "./pages.css";
+import "./lists.css";
 
 function content(page: Page, service: Service) {
   switch (page.page) {

@@ -1,5 +1,6 @@
+import { advise } from "../core/advice.ts";
 import type { Limit, Overview } from "../core/api.ts";
-import { bytes, duration } from "../core/when.ts";
+import { bytes, rounded } from "../core/when.ts";
 import { Ago } from "../ui/index.ts";
 
 /** Limits in force, what is used, and what fails. */
@@ -10,16 +11,21 @@ export function Figures({ overview }: { overview: Overview }) {
       <section aria-labelledby="ib-limits">
         <h2 id="ib-limits">In force, and in use</h2>
         <dl class="ib-figures">
-          <Figure name="Builds that run" says={used(limits.running)} />
-          <Figure name="Builds that wait" says={used(limits.waiting)} />
+          <Figure name="Running" says={used(limits.running)} />
+          <Figure name="Waiting" says={used(limits.waiting)} />
           <Figure name="Per user" says={allowed(limits.user)} />
           <Figure name="Per repository" says={allowed(limits.repository)} />
-          <Figure name="Longest wait" says={duration(limits.queue_seconds)} />
-          <Figure name="Images" says={`${images.count}, ${bytes(images.bytes)} compressed`} />
+          <Figure name="Longest wait" says={rounded(limits.queue_seconds)} />
+          <Figure
+            name="Images"
+            says={String(images.count)}
+            more={`${bytes(images.bytes)} compressed`}
+          />
           {disk !== null && (
             <Figure
               name="Disk with the logs"
               says={`${bytes(disk.used)} of ${bytes(disk.total)}`}
+              more="used"
             />
           )}
         </dl>
@@ -29,7 +35,7 @@ export function Figures({ overview }: { overview: Overview }) {
           Failures since <Ago date={overview.since} />
         </h2>
         {failures.length === 0 ? (
-          <p class="ib-muted">None.</p>
+          <p class="ib-muted">No build has failed.</p>
         ) : (
           <table class="ib-table">
             <thead>
@@ -43,7 +49,7 @@ export function Figures({ overview }: { overview: Overview }) {
               {failures.map((failure) => (
                 <tr key={failure.reason}>
                   <td>
-                    <code>{failure.reason}</code>
+                    {advise(failure.reason).title} <code>{failure.reason}</code>
                   </td>
                   <td>{failure.count}</td>
                   <td>
@@ -59,11 +65,14 @@ export function Figures({ overview }: { overview: Overview }) {
   );
 }
 
-function Figure({ name, says }: { name: string; says: string }) {
+function Figure({ name, says, more }: { name: string; says: string; more?: string }) {
   return (
     <div>
       <dt>{name}</dt>
-      <dd>{says}</dd>
+      <dd>
+        {says}
+        {more !== undefined && <small>{more}</small>}
+      </dd>
     </div>
   );
 }

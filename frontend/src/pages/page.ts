@@ -27,3 +27,13 @@ export function pageOf(page: Document): Page | null {
     return null;
   }
 }
+
+/** The address of a build's own page. */
+export function buildAddress({ service }: Pick<Page, "service">, id: string): string {
+  return `${service}builds/${encodeURIComponent(id)}`;
+}
+
+/** An address that others can open, too. */
+export function absolute(address: string): string {
+  return new URL(address, location.href).href;
+}

@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
 import type { Build } from "../core/api.ts";
 import type { Service } from "../service/client.ts";
-import { sentence } from "./use-builds.ts";
+import { sentence } from "../service/errors.ts";
+import { say } from "../ui/index.ts";
 
 interface Outcome {
   text: string;
@@ -24,6 +25,9 @@ export function Prebuild({ service, addressOf, onBegun }: Props) {
   const [busy, setBusy] = useState(false);
 
   const begin = async (): Promise<void> => {
+    if (busy || lines(text).length === 0) {
+      return;
+    }
     setBusy(true);
     setOutcomes([]);
     const refused: string[] = [];
@@ -37,17 +41,25 @@ export function Prebuild({ service, addressOf, onBegun }: Props) {
     // what did not work stays in the field, to be mended there
     setText(refused.join("\n"));
     setBusy(false);
+    say(refused.length === 0 ? "All were asked for." : `${refused.length} were refused.`);
   };
 
   return (
     <section aria-labelledby="ib-prebuild">
       <h2 id="ib-prebuild">Build in advance</h2>
+      <p id="ib-prebuild-hint" class="ib-muted">
+        What is built by the time somebody asks for it starts at once. Publish it to show it in
+        everybody's list.
+      </p>
       <label for="ib-prebuild-text">Repositories, one per line</label>
       <textarea
         id="ib-prebuild-text"
         class="ib-input"
         rows={4}
+        placeholder={"https://github.com/org/repo\nhttps://github.com/org/other@v1.2"}
         spellcheck={false}
+        readOnly={busy}
+        aria-describedby="ib-prebuild-hint"
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
       />
@@ -55,13 +67,13 @@ export function Prebuild({ service, addressOf, onBegun }: Props) {
         <button
           type="button"
           class="ib-button ib-primary"
-          disabled={busy || lines(text).length === 0}
+          aria-disabled={busy || lines(text).length === 0}
           onClick={begin}
         >
           {busy ? "Asking…" : "Build them"}
         </button>
       </div>
-      <ul class="ib-outcomes" aria-live="polite">
+      <ul class="ib-outcomes">
         {outcomes.map((outcome) => (
           <li key={outcome.text}>
             <code>{outcome.text}</code>:{" "}

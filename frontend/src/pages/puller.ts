@@ -35,6 +35,8 @@ export function pulling({ server, repository, branch, path }: Pull): string {
 /** Milliseconds between two looks, and how many there are. */
 const PAUSE = 1000;
 const LOOKS = 3;
+/** Milliseconds for an answer. */
+const PATIENCE = 10_000;
 
 /**
  * Whether the server has nbgitpuller; null: it did not say.
@@ -53,6 +55,7 @@ export async function hasPuller(
         redirect: "manual",
         credentials: "omit",
         cache: "no-store",
+        signal: AbortSignal.timeout(PATIENCE),
       });
       if (answer.type === "opaqueredirect" || answer.ok) {
         return true;

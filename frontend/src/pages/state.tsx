@@ -1,4 +1,5 @@
 import type { Build, Phase } from "../core/api.ts";
+import { ordinal } from "../ui/index.ts";
 
 const WORDS: Record<Phase, string> = {
   waiting: "Waiting",
@@ -10,18 +11,19 @@ const WORDS: Record<Phase, string> = {
   cancelled: "Cancelled",
 };
 
-/** Where a build is, in a word; its place in the queue, or why it failed, beside it. */
+/** Where a build is, in a word. */
+export function wordFor(phase: Phase): string {
+  return WORDS[phase];
+}
+
+/** Where a build is, with its place in the queue. */
 export function State({ build }: { build: Build }) {
-  const more =
-    build.phase === "waiting" && build.position !== null
-      ? ` · ${build.position} in the queue`
-      : build.phase === "failed" && build.reason !== null
-        ? ` · ${build.reason}`
-        : "";
+  const { phase, position } = build;
+  const place = phase === "waiting" && position !== null;
   return (
-    <span class={`ib-state ib-state-${build.phase}`}>
-      {WORDS[build.phase]}
-      {more}
+    <span class={`ib-state ib-state-${phase}`}>
+      {WORDS[phase]}
+      {place && `, ${ordinal(position)} in the queue`}
     </span>
   );
 }

@@ -1,12 +1,15 @@
-import { useCallback, useEffect, useState } from "preact/hooks";
-import type { Build } from "../core/api.ts";
-import { Away, type Service, ServiceError } from "../service/client.ts";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import type { Build, Change } from "../core/api.ts";
+import type { Service } from "../service/client.ts";
+import { Away, sentence } from "../service/errors.ts";
 import { followChanges } from "../service/follow.ts";
-import { changed, merged } from "./listing.ts";
+import { changed, listed, merged } from "./listing.ts";
 
 const AT_ONCE = 100;
 /** Milliseconds until a list that could not be had is asked for again. */
 const PAUSE = 5000;
+/** Milliseconds without the service that are not worth a word. */
+const PATIENCE = 700;
 
 /** Builds as they change. */
 export interface Listing {
@@ -30,88 +33,98 @@ export function useBuilds(service: Service): Listing {
   const [error, setError] = useState<string | null>(null);
   const [away, setAway] = useState(false);
   const [more, setMore] = useState(false);
+  // of the last that was listed: changes tell of older ones, too
+  const oldest = useRef<string | null>(null);
+  // what was told while a list is on its way, which may know less
+  const meanwhile = useRef<Change[]>([]);
+
+  const note = useCallback((change: Change): void => {
+    meanwhile.current.push(change);
+    setBuilds((known) => (known === null ? null : changed(known, change)));
+  }, []);
 
   useEffect(() => {
     const ended = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const load = (): Promise<void> =>
-      list().catch((problem: unknown) => {
-        if (!ended.signal.aborted) {
-          setAway(problem instanceof Away);
-          setError(problem instanceof Away ? null : sentence(problem));
-          timer = setTimeout(load, PAUSE);
-        }
-      });
-    const list = async (): Promise<void> => {
-      clearTimeout(timer);
-      const told = await service.builds({ limit: AT_ONCE }, ended.signal);
-      // what was shown and is gone by now: nobody told us while we were away
-      const oldest = told.at(-1)?.created ?? "";
-      setBuilds((known) =>
-        merged(
-          (known ?? []).filter((build) => build.created < oldest),
-          told,
-        ),
-      );
-      setMore((known) => known || told.length === AT_ONCE);
-      setError(null);
+    let retry: ReturnType<typeof setTimeout> | undefined;
+    let silence: ReturnType<typeof setTimeout> | undefined;
+    let round = 0;
+    const lost = (): void => {
+      silence ??= setTimeout(() => setAway(true), PATIENCE);
+    };
+    const found = (): void => {
+      clearTimeout(silence);
+      silence = undefined;
       setAway(false);
+      setError(null);
+    };
+    const load = async (): Promise<void> => {
+      round += 1;
+      const own = round;
+      const late = () => ended.signal.aborted || own !== round;
+      clearTimeout(retry);
+      meanwhile.current = [];
+      try {
+        const told = await service.builds({ limit: AT_ONCE }, ended.signal);
+        if (late()) {
+          return;
+        }
+        setBuilds(listed(told, meanwhile.current));
+        oldest.current = told.at(-1)?.created ?? null;
+        setMore(told.length === AT_ONCE);
+        found();
+      } catch (problem) {
+        if (late()) {
+          return;
+        }
+        problem instanceof Away ? lost() : setError(sentence(problem));
+        retry = setTimeout(load, PAUSE);
+      }
     };
     const listen = async (): Promise<void> => {
       for await (const told of followChanges(service, ended.signal)) {
-        switch (told.type) {
-          case "away":
-            setAway(true);
-            break;
-          case "back":
-            break;
-          case "listening":
-            load();
-            break;
-          default:
-            setBuilds((known) => changed(known ?? [], told));
+        if (told.type === "away") {
+          lost();
+        } else if (told.type === "listening") {
+          load();
+        } else if (told.type !== "back") {
+          note(told);
         }
       }
     };
-    listen().catch((problem: unknown) => ended.signal.aborted || setError(sentence(problem)));
+    listen().catch((problem: unknown) => {
+      if (!ended.signal.aborted) {
+        found();
+        setError(sentence(problem));
+      }
+    });
     return () => {
       ended.abort();
-      clearTimeout(timer);
+      clearTimeout(retry);
+      clearTimeout(silence);
     };
-  }, [service]);
+  }, [service, note]);
 
   const showMore = useCallback(async () => {
-    const before = builds?.at(-1)?.created;
-    if (before === undefined) {
+    const before = oldest.current;
+    if (before === null) {
       return;
     }
     try {
       const told = await service.builds({ limit: AT_ONCE, before });
-      setBuilds((known) => merged(known ?? [], told));
+      // a second click, or a list read anew meanwhile
+      if (oldest.current !== before) {
+        return;
+      }
+      oldest.current = told.at(-1)?.created ?? before;
+      setBuilds((known) => merged(told, known ?? []));
       setMore(told.length === AT_ONCE);
+      setError(null);
     } catch (problem) {
       setError(sentence(problem));
     }
-  }, [service, builds]);
+  }, [service]);
 
-  const take = useCallback(
-    (build: Build) => setBuilds((known) => merged(known ?? [], [build])),
-    [],
-  );
-  const drop = useCallback(
-    (id: string) => setBuilds((known) => changed(known ?? [], { type: "gone", id })),
-    [],
-  );
+  const take = useCallback((build: Build) => note({ type: "build", build }), [note]);
+  const drop = useCallback((id: string) => note({ type: "gone", id }), [note]);
   return { builds, error, away, more, showMore, take, drop };
-}
-
-/** What to tell of something that went wrong. */
-export function sentence(problem: unknown): string {
-  if (problem instanceof ServiceError) {
-    return problem.message;
-  }
-  if (problem instanceof Away) {
-    return "The image builder does not answer just now; please try again in a minute.";
-  }
-  return "The page itself failed; please reload it.";
 }

@@ -23,6 +23,13 @@ export class Away extends Error {
   }
 }
 
+/** What to tell a user of something that went wrong. */
+export function sentence(problem: unknown): string {
+  return problem instanceof ServiceError || problem instanceof Away
+    ? problem.message
+    : "The page itself failed; please reload it.";
+}
+
 /** Whether the caller ended it. */
 export function aborted(signal: AbortSignal | null | undefined): boolean {
   return signal?.aborted === true;

@@ -116,7 +116,7 @@ async function* lasting<T extends object>(
 }
 
 /** Milliseconds that the service wants to be left alone for; throws what will not change. */
-function worthWaiting(error: unknown): number {
+export function worthWaiting(error: unknown): number {
   if (error instanceof ServiceError && (error.status >= 500 || error.status === 429)) {
     return (error.retryAfter ?? 0) * 1000;
   }

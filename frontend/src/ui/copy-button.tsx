@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { say } from "./voice.ts";
 
 const SHOWN_FOR = 2000;
 
@@ -17,14 +18,13 @@ export function CopyButton({ text, label = "Copy", class: extra = "" }: Props) {
   const copy = async (): Promise<void> => {
     const done = await toClipboard(typeof text === "function" ? text() : text);
     setSaid(done ? "copied" : "refused");
+    say(done ? "Copied" : "Could not copy");
     clearTimeout(timer.current);
     timer.current = setTimeout(() => setSaid(null), SHOWN_FOR);
   };
   return (
     <button type="button" class={`ib-button ${extra}`} onClick={copy}>
-      <span aria-live="polite">
-        {said === null ? label : said === "copied" ? "Copied" : "Could not copy"}
-      </span>
+      {said === null ? label : said === "copied" ? "Copied" : "Could not copy"}
     </button>
   );
 }

@@ -136,6 +136,20 @@ test("a service that does not answer is asked again", async () => {
   expect(follower.now.story?.phase).toBe("building");
 });
 
+test("a service that is only beginning to run is asked again", async () => {
+  vi.useFakeTimers();
+  service.answers = [
+    new ServiceError("service-unavailable", "The service starts.", 503, 1),
+    build("building"),
+  ];
+  const follower = started();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(follower.now.error).toBeNull();
+  expect(follower.now.away).toBe(true);
+  await vi.advanceTimersByTimeAsync(3000);
+  expect(follower.now.story?.phase).toBe("building");
+});
+
 test("a refusal is an error", async () => {
   const refusal = new ServiceError("build-not-found", "There is no such build.", 404);
   service.answers = [refusal];

@@ -3,7 +3,7 @@ import { Log } from "../core/log.ts";
 import { begin, refresh, type Story, step } from "../core/story.ts";
 import type { Service } from "../service/client.ts";
 import { Away, ServiceError } from "../service/errors.ts";
-import { type Connection, follow } from "../service/follow.ts";
+import { type Connection, follow, worthWaiting } from "../service/follow.ts";
 
 /** Milliseconds between two questions to a service that does not answer. */
 const PATIENCE = 3000;
@@ -69,11 +69,10 @@ export class Follower {
         const build = await this.#service.build(this.#id, this.#signal);
         this.#set({ build, story: begin(build), away: false });
       } catch (error) {
-        if (!(error instanceof Away)) {
-          throw error;
-        }
+        // one that begins to run answers that it cannot yet
+        const wait = worthWaiting(error);
         this.#set({ away: true });
-        await pause(PATIENCE, this.#signal);
+        await pause(Math.max(wait, PATIENCE), this.#signal);
       }
     }
   }

@@ -147,6 +147,8 @@ function useShown(sheet: Ref<Sheet>, scroller: Ref<HTMLElement>, end: End, shown
     highlight(lines === null ? [] : around(lines, found), find.query);
     if (found !== null) {
       leave();
+      // the page may end above the line
+      scroller.current?.scrollIntoView?.({ block: "nearest" });
       return reveal(scroller.current, () => lines?.element(found) ?? null);
     }
     return undefined;

@@ -8,6 +8,7 @@ import { CopyButton } from "./copy-button.tsx";
 import { Failure } from "./failure.tsx";
 import { story, T0 } from "./gallery-data.ts";
 import { ordinal, Stages } from "./stages.tsx";
+import { say } from "./voice.ts";
 
 const AT = Date.parse(T0) + 100_000;
 
@@ -96,6 +97,22 @@ test("the announcer is there before it speaks, and speaks of stages", () => {
   expect(region.textContent).toBe("The image is being built.");
   rerender(<Announcer story={story("failed", { message: "A step failed." })} />);
   expect(region.textContent).toBe("The build failed: A step failed.");
+});
+
+test("the announcer says what is said besides, and does not repeat itself after it", async () => {
+  const { rerender } = render(<Announcer story={story("building")} />);
+  const region = screen.getByRole("status");
+  await vi.waitFor(() => {
+    say("Copied");
+    expect(region.textContent?.trim()).toBe("Copied");
+  });
+  const before = region.textContent;
+  say("Copied");
+  // another text, or it would not be spoken again
+  await vi.waitFor(() => expect(region.textContent).not.toBe(before));
+  expect(region.textContent?.trim()).toBe("Copied");
+  rerender(<Announcer story={story("pushing")} />);
+  expect(region.textContent).toBe("The image is being pushed.");
 });
 
 test("a failure shows its line and what may be done", () => {

@@ -99,11 +99,11 @@ async def test_a_page_is_one_for_everybody(site):
     await site.log_in("alice")
     _, text = await site.page("link")
     assert '<html lang="en">' in text
-    assert "<title>Link maker · Image builder</title>" in text
+    assert "<title>Links and badges · Image builder</title>" in text
     assert "<noscript>" in text
     skip = re.search(r'<a class="visually-hidden-focusable" href="#(\w+)">', text)
     assert f'id="{skip[1]}"' in text
-    assert re.findall(r'aria-current="page">([^<]+)<', text) == ["Link maker"]
+    assert re.findall(r'aria-current="page">([^<]+)<', text) == ["Links and badges"]
     assert '<a href="/hub/home"><img' in text
 
 

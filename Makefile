@@ -10,7 +10,7 @@ SOURCES := jupyterhub_imagebuilder tests tools docs/conf.py setup_ui_example.py
 # Of the demo; DOCKER_HOST, if set, names the engine that it uses.
 export DEMO_PORT DEMO_DIR
 
-.PHONY: help demo demo-clean setup frontend test quick hubs lint types format docs reference bench clean
+.PHONY: help demo demo-clean setup frontend test quick hubs lint types format docs screenshots reference bench clean
 
 help:  ## list these tasks
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -59,6 +59,14 @@ docs:  ## the documentation as HTML, warnings are errors
 	@tools/setup docs
 	@.venv/bin/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+screenshots: setup  ## make the pictures that the documentation shows anew
+	@made=$$(mktemp -d); trap 'rm -rf "$$made"' EXIT; \
+	IMAGEBUILDER_TEST_REQUIRE=browser IMAGEBUILDER_SCREENSHOTS=$$made \
+	  .venv/bin/python -m pytest -q tests/integration/browser/test_accessibility.py && \
+	mkdir -p docs/_static/screenshots && \
+	grep -rhoE 'screenshots/[a-z-]+\.png' --include='*.md' docs | sort -u | \
+	  while read -r name; do cp "$$made/$${name#*/}" docs/_static/screenshots/; done
 
 reference: setup  ## write the generated pages of the reference anew
 	@.venv/bin/python tools/reference.py

@@ -19,7 +19,7 @@ export function Figures({ overview }: { overview: Overview }) {
           <Figure
             name="Images"
             says={String(images.count)}
-            more={`${bytes(images.bytes)} compressed`}
+            {...(images.bytes > 0 && { more: `${bytes(images.bytes)} compressed` })}
           />
           {disk !== null && (
             <Figure

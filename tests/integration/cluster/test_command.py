@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.integration.cluster import repositories
+from tests.integration.cluster.polling import until
 from tests.integration.cluster.repositories import git
 from tests.integration.cluster.services import new_prefix, service
 
@@ -16,10 +17,12 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
-def running(cluster_env, engine, hub_role, tmp_path):
+def running(cluster_env, engine, hub_role, tmp_path, build_pods):
     folder, prefix = tmp_path / "service", new_prefix(cluster_env)
     with service(folder, cluster_env, engine, hub_role("hub"), prefix) as made:
         yield made
+        # while the service is there to remove them: other tests count what they find
+        until(lambda: not build_pods(), what="the end of all build pods", seconds=90)
 
 
 def build(running, *words):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.cluster import repositories
+from tests.integration.cluster.polling import until
 from tests.integration.cluster.services import new_prefix, service
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
-def one(cluster_env, engine, hub_role, tmp_path):
+def one(cluster_env, engine, hub_role, tmp_path, build_pods):
     prefix = new_prefix(cluster_env)
     with service(tmp_path / "one", cluster_env, engine, hub_role("hub"), prefix) as found:
         yield found
+        # while the service is there to remove them: other tests count what they find
+        until(lambda: not build_pods(), what="the end of all build pods", seconds=90)
 
 
 def rebuilt(one, build_id):

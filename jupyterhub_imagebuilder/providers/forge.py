@@ -127,14 +127,18 @@ class ForgeProvider(GitHostProvider):
         login = self._login_with(token, address)
         return CloneLogin(str(address), login.user, login.password, self.ca_file)
 
+    # Each kind of forge has its own; traitlets' metaclass leaves no room for abc's.
+
     def _hosts(self) -> Sequence[str]:
         """Hosts, with a port where it is not 443, in lower case."""
         raise NotImplementedError
 
     def _read_page(self, address: Address) -> Page:
+        """What a page of the forge's shows."""
         raise NotImplementedError
 
     def _spec(self, host: str, project: tuple[str, ...], ref: str) -> RepoSpec:
+        """A repository and a ref in the forge's own form."""
         raise NotImplementedError
 
     def _host_of(self, address: Address) -> str | None:

@@ -74,7 +74,7 @@ class GitHostProvider(HostProvider):
         return await self._ask(repository, lambda remote: remote.listing())
 
     async def _find(self, repository: str, ref: str) -> Found:
-        """Which commit a branch, a tag or the first digits of a commit mean."""
+        """Which commit a branch, a tag or the first digits of a commit mean; each kind its own."""
         raise NotImplementedError
 
     async def _by_git(self, repository: str, ref: str) -> Found | None:

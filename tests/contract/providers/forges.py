@@ -41,6 +41,7 @@ class Forge:
         return self.respond(request)
 
     def respond(self, request: web.Request) -> web.Response:
+        """As this kind of forge does."""
         raise NotImplementedError
 
     def find(self, ref: str) -> str | None:

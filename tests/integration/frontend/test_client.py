@@ -27,6 +27,7 @@ pytestmark = pytest.mark.timeout(120)
 async def client():
     """Starts the client; what it says comes line by line."""
     if shutil.which("node") is None or not VITE_NODE.exists():
+        # like every skip it fails a run that requires something: see tests/conftest.py
         pytest.skip("no front end: run tools/frontend dev first")
     started = []
 

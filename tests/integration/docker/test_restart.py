@@ -49,6 +49,8 @@ def start_service(engine, instance, tmp_path):
                     **settings,
                 },
                 "KubernetesExecutor": {},
+                # the cluster's Git server
+                "HostProvider": {"allowed_networks": [os.environ["IB_NODE_ADDRESS"]]},
             },
         )
         started.append(found)

@@ -98,13 +98,14 @@ def test_a_registry_that_denies_the_push(start_service, copy_push_secret, new_re
 
 
 def test_a_step_that_says_nothing_for_too_long(start_service, new_repository, fault):
-    service = start_service(KubernetesExecutor={"silence": 3})
-    url = new_repository(dockerfiles.silent, seconds=7).url
+    # longer than a busy engine takes from the pod's first line to the build's first step
+    service = start_service(KubernetesExecutor={"silence": 10})
+    url = new_repository(dockerfiles.silent, seconds=15).url
     viewer = service.build(url)
     viewer.sees("; echo SILENCE")
-    failure = fault.fails(viewer, within=3 + PROMPT)
+    failure = fault.fails(viewer, within=10 + PROMPT)
     assert failure.reason == "timeout"
-    assert "3 seconds" in failure.message
+    assert "10 seconds" in failure.message
     fault.builds_now(url, viewer)
 
 

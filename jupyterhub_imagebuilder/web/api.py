@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -46,6 +47,12 @@ _LISTING = (
         "description": "The 'created' of the last build of the listing before.",
         "schema": {"type": "string", "format": "date-time"},
     },
+    {
+        "name": "own",
+        "in": "query",
+        "description": "Whether an admin, too, is told of their own and published builds alone.",
+        "schema": {"type": "boolean", "default": False},
+    },
 )
 _RESUME = {
     "name": "Last-Event-ID",
@@ -69,8 +76,9 @@ class BuildsHandler(Handler):
     async def get(self) -> None:
         """List the builds that the caller may see."""
         owner = (await self.principal()).owner
-        limit, before = _listing(self)
-        builds = await self.backend.ready().list(owner, limit, before)
+        limit, before, own = _listing(self)
+        viewer = dataclasses.replace(owner, admin=False) if own else owner
+        builds = await self.backend.ready().list(viewer, limit, before)
         self.answer({"builds": [build_document(build, owner) for build in builds]})
 
     @describes(
@@ -200,21 +208,25 @@ def answer_begun(handler: Handler, build: Build, owner: Owner) -> None:
     handler.answer(build_document(build, owner), status)
 
 
-def _listing(handler: Handler) -> tuple[int, float | None]:
-    """How many builds, and from when on, ``?limit=`` and ``?before=`` ask for."""
+def _listing(handler: Handler) -> tuple[int, float | None, bool]:
+    """How many builds, from when on, and whose: ``?limit=``, ``?before=`` and ``?own=``."""
     limit = handler.get_query_argument("limit", "100")
     before = handler.get_query_argument("before", None)
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:5]) <= _LISTED):
         raise SpecInvalid(f"The limit has to be a number from 1 to {_LISTED}.")
+    own = handler.get_query_argument("own", "false")
+    if own not in {"true", "false"}:
+        raise SpecInvalid("'own' has to be true or false.")
     if before is None:
-        return int(limit), None
+        return int(limit), None, own == "true"
     try:
         # a plus that nobody escaped arrives as a space
         moment = datetime.fromisoformat(before.replace(" ", "+"))
     except ValueError as error:
         raise SpecInvalid("'before' has to be a time, as in a build's 'created'.") from error
     # what a build says of its creation names its zone
-    return int(limit), (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int(limit), moment.timestamp(), own == "true"
 
 
 async def _frames(build: Build, after: str | None) -> AsyncGenerator[Frame, None]:

@@ -39,7 +39,7 @@ export function useResumed(props: Props): Build | null {
       return;
     }
     const ended = new AbortController();
-    service.builds({ limit: NEWEST }, ended.signal).then(
+    service.builds({ limit: NEWEST, own: true }, ended.signal).then(
       (builds) =>
         ended.signal.aborted ||
         setFound(builds.find((build) => build.mine && !terminal(build.phase)) ?? null),

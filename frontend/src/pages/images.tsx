@@ -14,7 +14,7 @@ import { textOf, useNewest } from "./use-newest.ts";
 
 /** *My images*: what the user built, and what an admin shows to everybody. */
 export function ImagesPage({ page, service }: { page: Page; service: Service }) {
-  const { builds, error, away, more, showMore, take, drop } = useBuilds(service);
+  const { builds, error, away, more, showMore, take, drop } = useBuilds(service, true);
   const [search, setSearch] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
   const heading = useRef<HTMLHeadingElement>(null);
@@ -52,10 +52,7 @@ export function ImagesPage({ page, service }: { page: Page; service: Service }) 
       </div>
       <Notices away={away} errors={[error, problem]} />
       {builds === null && error === null && !away && <p class="ib-muted">Loading…</p>}
-      {builds !== null && own.length === 0 && !more && <Nothing page={page} />}
-      {builds !== null && own.length === 0 && more && (
-        <p class="ib-muted">None of the newest builds on this hub is yours.</p>
-      )}
+      {builds !== null && own.length === 0 && <Nothing page={page} />}
       {own.length > 0 && (
         <>
           <SearchBox

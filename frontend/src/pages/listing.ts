@@ -38,7 +38,7 @@ export function listed(told: readonly Build[], meanwhile: readonly Change[]): re
   return meanwhile.reduce(changed, merged([], told));
 }
 
-/** Whether a build is in a user's own list: an admin sees those of others elsewhere. */
+/** Whether a build is in a user's own list: an admin is told of those of others, too. */
 export function isOwn(build: Build): boolean {
   return build.mine || build.published;
 }

@@ -27,8 +27,12 @@ export interface Listing {
   drop: (id: string) => void;
 }
 
-/** The builds that the user may see, live: a list, and then what changes in it. */
-export function useBuilds(service: Service): Listing {
+/**
+ * The builds that the user may see, live: a list, and then what changes in it.
+ *
+ * @param own whether an admin, too, gets only their own and published ones; changes tell of all
+ */
+export function useBuilds(service: Service, own = false): Listing {
   const [builds, setBuilds] = useState<readonly Build[] | null>(null);
   const [error, setError] = useState<string | null>(null);
   const [away, setAway] = useState(false);
@@ -59,12 +63,12 @@ export function useBuilds(service: Service): Listing {
     };
     const load = async (): Promise<void> => {
       round += 1;
-      const own = round;
-      const late = () => ended.signal.aborted || own !== round;
+      const turn = round;
+      const late = () => ended.signal.aborted || turn !== round;
       clearTimeout(retry);
       meanwhile.current = [];
       try {
-        const told = await service.builds({ limit: AT_ONCE }, ended.signal);
+        const told = await service.builds({ limit: AT_ONCE, own }, ended.signal);
         if (late()) {
           return;
         }
@@ -102,7 +106,7 @@ export function useBuilds(service: Service): Listing {
       clearTimeout(retry);
       clearTimeout(silence);
     };
-  }, [service, note]);
+  }, [service, note, own]);
 
   const showMore = useCallback(async () => {
     const before = oldest.current;
@@ -110,7 +114,7 @@ export function useBuilds(service: Service): Listing {
       return;
     }
     try {
-      const told = await service.builds({ limit: AT_ONCE, before });
+      const told = await service.builds({ limit: AT_ONCE, before, own });
       // a second click, or a list read anew meanwhile
       if (oldest.current !== before) {
         return;
@@ -122,7 +126,7 @@ export function useBuilds(service: Service): Listing {
     } catch (problem) {
       setError(sentence(problem));
     }
-  }, [service]);
+  }, [service, own]);
 
   const take = useCallback((build: Build) => note({ type: "build", build }), [note]);
   const drop = useCallback((id: string) => note({ type: "gone", id }), [note]);

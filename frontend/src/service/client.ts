@@ -33,6 +33,8 @@ export interface Listing {
   limit?: number;
   /** The `created` of the last build of the listing before. */
   before?: string;
+  /** For an admin, too: only what is their own, or published. */
+  own?: boolean;
 }
 
 /** Every method throws ServiceError or Away, and the signal's reason where that is aborted. */
@@ -86,6 +88,9 @@ export class Service {
     }
     if (listing.before !== undefined) {
       query.set("before", listing.before);
+    }
+    if (listing.own) {
+      query.set("own", "true");
     }
     const answer = await this.#wire.json<{ builds: Build[] }>(`api/builds?${query}`, { signal });
     return answer.builds;

@@ -182,6 +182,10 @@ class TestGetBuilds:
             status, document = await web.json("GET", "api/builds", token=token)
             assert status == 200
             assert [build["id"] for build in document["builds"]] == ids
+        _, document = await web.json("GET", "api/builds?own=true", token=ADMIN)
+        assert document["builds"] == []
+        _, document = await web.json("GET", "api/builds?own=true", token=ALICE)
+        assert [build["id"] for build in document["builds"]] == ["a"]
 
     async def test_a_listing_goes_on_where_the_last_one_ended(self, web):
         web.builds.known = {"a": new_build(Owner("alice"), "a")}
@@ -191,7 +195,7 @@ class TestGetBuilds:
         assert web.builds.asked[-1] == ("list", 7, 1000.0)
 
     @pytest.mark.parametrize(
-        "query", ["limit=0", "limit=1001", "limit=x", "limit=²", "limit=-1", "before=yesterday"]
+        "query", ["limit=0", "limit=1001", "limit=x", "limit=²", "limit=-1", "before=yesterday", "own=1"]
     )
     async def test_a_bad_listing_is_400_with_a_sentence(self, web, query):
         status, error = await web.json("GET", f"api/builds?{query}")

@@ -17,12 +17,12 @@ from tornado.web import HTTPError
 from jupyterhub_imagebuilder import wire
 from jupyterhub_imagebuilder._version import __version__
 from jupyterhub_imagebuilder.builds.model import Owner
-from jupyterhub_imagebuilder.errors import AccessDenied, SpecInvalid
+from jupyterhub_imagebuilder.errors import AccessDenied, ServiceUnavailable, SpecInvalid
 from jupyterhub_imagebuilder.web.base import Handler
 from jupyterhub_imagebuilder.web.hub_site import HubSite
 from jupyterhub_imagebuilder.web.operations import Answer, Operation, describes
 from jupyterhub_imagebuilder.web.session import Sessions
-from jupyterhub_imagebuilder.web.static import FrontEnd
+from jupyterhub_imagebuilder.web.static import Entry, FrontEnd
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -90,9 +90,17 @@ class Page(Handler):
             "user": user,
             "titles": _TITLES,
             "page": "",
-            "assets": None,
+            "assets": self._assets() if site else None,
         }
         self.finish(_templates().get_template(template).render({**common, **values}))
+
+    def _assets(self) -> Entry | None:
+        """The look and the theme of the front end; a page without them can be read as well."""
+        front_end: FrontEnd = self.settings["front_end"]
+        try:
+            return front_end.entry("pages")
+        except ServiceUnavailable:
+            return None
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Send a failure as a page, to a browser; else as JSON."""

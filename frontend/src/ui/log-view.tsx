@@ -41,7 +41,7 @@ export function LogView(props: Props) {
   const sheet = useSheet(host, log, version, end);
   useShown(sheet, scroller, end, { culprit, show, find, version });
   return (
-    <div class="ib-log">
+    <div class={`ib-log ${live ? "ib-live" : ""}`}>
       <div class="ib-log-bar">
         <FindBox find={find} />
         <span class="ib-log-tools">

@@ -138,6 +138,7 @@ def test_the_pages(world, person, scheme):
     check(page, f"link-{scheme}")
     user.open("admin")
     expect(page.get_by_text("This page is for the admins")).to_be_visible()
+    assert scheme_of(page) == scheme
     check(page, f"refused-{scheme}")
     admin = person("admin", color_scheme=scheme).open("admin")
     expect(admin.get_by_role("region", name="In force, and in use")).to_be_visible()

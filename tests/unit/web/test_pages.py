@@ -183,6 +183,8 @@ async def test_a_person_sees_a_page_where_there_is_nothing(site):
             text = await response.text()
         if not path.startswith("static"):
             assert "<h1>Nothing here</h1>" in text
+            # it has the hub's theme from there
+            assert f'<script type="module" src="{PREFIX}static/pages-4e5f6a7b.js">' in text
             assert response.headers["Content-Type"] == "text/html; charset=utf-8"
 
 
@@ -190,7 +192,7 @@ async def test_a_front_end_that_is_not_there_is_a_page(site, built):
     await site.log_in("alice")
     (built / "manifest.json").unlink()
     status, text = await site.page("")
-    assert (status, "make frontend" in text) == (503, True)
+    assert (status, "make frontend" in text, "<script" in text) == (503, True, False)
 
 
 @pytest.mark.parametrize("path", ["", "link", "admin", "builds/b1", "oauth_callback", "v2/gh/o/r"])

@@ -138,6 +138,10 @@ class Visitor:
         return self.session.get(f"{self.hub.url}/user/{self.name}/", timeout=30).url
 
     def stop(self):
+        """Stop the server, and wait until the hub would start it again."""
+        until(self._stopped, 60, self.hub.text)
+
+    def _stopped(self):
         token = self.session.cookies.get("_xsrf", path="/hub/")
         answer = self.session.delete(
             f"{self.hub.url}/hub/api/users/{self.name}/server",
@@ -145,6 +149,7 @@ class Visitor:
             timeout=60,
         )
         assert answer.status_code in (202, 204), answer.text
+        return answer.status_code == 204  # 202: it is being stopped
 
 
 class Machine:

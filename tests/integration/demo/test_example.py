@@ -85,7 +85,7 @@ def test_from_the_login_to_a_home_that_lasts(start, machine, example, name):
 
     machine.run(hub.prefix, "echo mine > ~/example/README.md && touch ~/notes")
     visitor.stop()
-    until(lambda: not machine.containers(hub.prefix), 30, hub.text)
+    assert machine.containers(hub.prefix) == []
     commit(repositories / "example", "later.txt")
     visitor.start(profile="server", **{CHOICE: "unlisted-choice", FIELD: url})
     files = "cat ~/example/README.md ~/example/later.txt; ls ~/notes"

@@ -6,7 +6,8 @@ log is read again, more of it where that is not enough, and what follows the las
 delivered is new.  Where that record is not there any more (the kubelet keeps one file of 10 MiB),
 lines may be missing: that is one gap, and only records later than all that were delivered follow.
 
-Resuming needs no clock: times say which record is which, and are compared only to prove a gap.
+Resuming needs no clock: times say which record is which, and are compared only to prove a gap, or
+to doubt a stream (see :mod:`leaps`), which is then taken up again as one that broke.
 
 Source of the format: the kubelet's ``timestamps=true``: an RFC 3339 time with nine decimals, a
 space, and the bytes as they were written, the parts of a long line joined.
@@ -26,6 +27,7 @@ from typing import NamedTuple
 from jupyterhub_imagebuilder.builds.events import Gap
 from jupyterhub_imagebuilder.builds.ports import Clock
 from jupyterhub_imagebuilder.executors.apierror import ApiError
+from jupyterhub_imagebuilder.executors.leaps import Leaps
 from jupyterhub_imagebuilder.executors.stall import unless_stalled
 from jupyterhub_imagebuilder.executors.waiting import wait_for
 
@@ -129,6 +131,7 @@ class LogReader:
         self._over = over
         self._clock = clock
         self.last: Record | None = None  #: the last record that was delivered, where it is known
+        self._leaps = Leaps(resumed=self.position.total > 0)
         self._window: int | None = None  # lines of the last read; None: the whole file
         self._short = 0  # lines that are known to be too few to come to the position
         self._enough: int | None = None  # and lines that are known to be more than is needed
@@ -192,6 +195,7 @@ class LogReader:
         self._window = window = self._next_window()
         self._searched, self._found = False, self.position.total == 0
         search = _Search(self.position, cut=window is not None)
+        self._leaps.begin()
         records = parse(
             self._open(window, follow=follow), unfinished=_never if follow else self._same_rest
         )
@@ -209,6 +213,8 @@ class LogReader:
                         return
                     self._found = True
                     yield Gap(ROTATED)
+                elif follow and self._leaps.before(*record):
+                    raise ApiError("A log's stream left lines out, or went back.")
                 self._short, self._enough, self._searched = 0, None, False
                 self.last, self.position = record, self.position.after(record)
                 yield record

@@ -162,6 +162,53 @@ async def test_it_goes_on_after_a_rotation_and_another_break():
     assert await kubelet.read() == ["line 1", ROTATED, "line 5", "line 6", "line 7"]
 
 
+def heavy(number):
+    """Of these, fifty are more than the half of a file."""
+    return line(number, f"{number} {'x' * 100_000}")
+
+
+def numbers(found):
+    return [item if item == ROTATED else int(item.split()[0]) for item in found]
+
+
+async def test_a_file_that_a_slow_stream_left_out_is_a_gap():
+    newest = [line(58, "58"), line(59, "59")]
+    kubelet = Kubelet([*map(heavy, range(45)), *newest], newest, kept=newest)
+
+    assert numbers(await kubelet.read()) == [*range(45), ROTATED, 58, 59]
+
+
+async def test_a_pause_in_a_long_log_is_none():
+    lines = [*map(heavy, range(45)), line(58, "58"), line(59, "59")]
+    kubelet = Kubelet(lines, kept=lines)
+
+    assert numbers(await kubelet.read()) == [*range(45), 58, 59]
+    # the pause cost one look at the log's last lines
+    assert kubelet.opened == [(True, None), (False, 16), (False, 1)]
+
+
+async def test_a_pause_in_a_short_log_costs_nothing():
+    lines = [line(1), line(2), line(40), line(59)]
+    kubelet = Kubelet(lines, kept=lines)
+
+    assert await kubelet.read() == ["line 1", "line 2", "line 40", "line 59"]
+    assert kubelet.opened == [(True, None), (False, 1)]
+
+
+async def test_a_file_that_a_stream_tells_again_is_told_once():
+    lines = [line(i, str(i)) for i in range(40)]
+    kubelet = Kubelet([*lines[:30], *lines[20:30], *lines[30:]], kept=lines[20:])
+
+    assert numbers(await kubelet.read()) == [*range(40)]
+
+
+async def test_a_clock_that_was_put_back_costs_one_look_and_no_line():
+    lines = [line(i, str(i)) for i in (*range(30, 50), *range(20))]
+    kubelet = Kubelet(lines, kept=lines)
+
+    assert numbers(await kubelet.read()) == [*range(30, 50), *range(20)]
+
+
 async def test_a_container_without_a_word_has_an_empty_log():
     kubelet = Kubelet([])
 

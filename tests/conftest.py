@@ -13,6 +13,7 @@ import importlib.util
 import inspect
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -125,6 +126,10 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def pytest_configure(config: pytest.Config):
+    # a shell makes what it runs in the background deaf to Ctrl-C, and children inherit that: the
+    # hubs that the tests stop so would wait in vain for their services
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[skipped_key] = []
     config.pluginmanager.register(SkipWatch(config.stash[skipped_key]))
     unknown = required() - MISSING.keys()

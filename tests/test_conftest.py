@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ def run(tmp_path):
     shutil.copy(TESTS.parent / "pyproject.toml", tmp_path)
     shutil.copy(TESTS / "conftest.py", tmp_path / "tests")
 
-    def run(source, **environment):
+    def run(source, *, before=None, **environment):
         (folder / "test_it.py").write_text(source)
         clean = {k: v for k, v in os.environ.items() if k not in {REQUIRE, "DOCKER_HOST"}}
         result = subprocess.run(
@@ -38,6 +39,7 @@ def run(tmp_path):
             capture_output=True,
             text=True,
             check=False,
+            preexec_fn=before,
         )
         return result.returncode, result.stdout + result.stderr
 
@@ -50,6 +52,14 @@ MODULE_SKIPPED = "import pytest\n\npytest.skip('not today', allow_module_level=T
 STRAY = "import asyncio\n\nasync def test_it(): asyncio.create_task(asyncio.sleep(9))\n"
 TIDY = "import asyncio\n\nasync def test_it(): asyncio.create_task(asyncio.sleep(9)).cancel()\n"
 SLOW = "import time\n\ndef test_it(): time.sleep(9)\n"
+
+
+INTERRUPTED = (
+    "import subprocess, sys, signal\n\n"
+    "def test_it():\n"
+    "    words = ['-c', 'import os, signal; os.kill(os.getpid(), signal.SIGINT)']\n"
+    "    assert subprocess.run([sys.executable, *words]).returncode == -signal.SIGINT\n"
+)
 
 
 def test_what_is_absent_skips_with_the_reason(run):
@@ -98,3 +108,11 @@ def test_a_slow_unit_test_fails(run, tmp_path):
     code, output = run(SLOW)
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "Timeout" in output
+
+
+def test_children_hear_an_interrupt_although_the_suite_was_begun_in_the_background(run):
+    def as_a_shell_does():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    code, output = run(INTERRUPTED, before=as_a_shell_does)
+    assert code == pytest.ExitCode.OK, output

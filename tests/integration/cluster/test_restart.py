@@ -294,6 +294,8 @@ def test_what_was_built_before_is_still_told(start, new_repository, build_pods):
     made = [new_repository(repositories.tiny) for _ in range(2)]
     builds = [asked(one, each) for each in made]
     before = [list(one.events(build)) for build in builds]
+    # an image is weighed when its build is over
+    until(lambda: all(one.build(build)["size"] for build in builds), what="the sizes")
     told = [one.build(build) for build in builds]
     until(lambda: not build_pods(), what="the end of all build pods")
     one.kill()

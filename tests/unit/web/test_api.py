@@ -195,7 +195,8 @@ class TestGetBuilds:
         assert web.builds.asked[-1] == ("list", 7, 1000.0)
 
     @pytest.mark.parametrize(
-        "query", ["limit=0", "limit=1001", "limit=x", "limit=²", "limit=-1", "before=yesterday", "own=1"]
+        "query",
+        ["limit=0", "limit=1001", "limit=x", "limit=²", "limit=-1", "before=yesterday", "own=1"],
     )
     async def test_a_bad_listing_is_400_with_a_sentence(self, web, query):
         status, error = await web.json("GET", f"api/builds?{query}")

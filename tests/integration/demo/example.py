@@ -49,6 +49,8 @@ class ExampleHub:
             "DockerExecutor.instance": self.prefix,
             # the example's repository is on this machine
             "HostProvider.allowed_networks": json.dumps([os.environ["IB_NODE_ADDRESS"]]),
+            # a test does not wait until a new commit is seen
+            "HostProvider.memo": 0,
         }
         words = [f"--{name}={value}" for name, value in options.items()]
         with self.log.open("wb") as log:

@@ -97,12 +97,15 @@ class Build:
         if kept is not None and self.over:
             # what was said before the end, and is not there, is a hole
             end = max(end, kept.record.said - 1)
+        shelf = Shelf(store, self.id) if store else None
         self._feed = Feed(
-            Shelf(store, self.id) if store else None,
+            shelf,
             first=end,
             phase=self._state() if kept and not self.over else None,
         )
-        self._recorder = Recorder(store, self._feed, self._record, end) if store else None
+        self._recorder = (
+            Recorder(store, shelf, self._feed, self._record, end) if store and shelf else None
+        )
         if kept is None:
             self._enter(self._state(), request.created)
         elif self.over:

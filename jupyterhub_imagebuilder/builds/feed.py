@@ -8,6 +8,7 @@ ones where they are kept; a viewer reads from both without a seam.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -51,8 +52,9 @@ class Feed:
         self._archive = archive
         self._memory = memory
         self._events: list[Event] = []
+        self._ends: list[int] = []  # of each event, the bytes of all up to it and with it
         self._first = first
-        self._size = 0
+        self._dropped = 0  # bytes of those that are not in memory any more
         self._phase = phase
         self._closed = False
         self._news = asyncio.Event()
@@ -79,11 +81,17 @@ class Feed:
         if isinstance(event, PhaseChanged):
             self._phase = event
         self._events.append(event)
-        self._size += _size(event)
+        self._ends.append(self._total + _size(event))
         # a quarter at once, so that a long log does not move the list at each line
-        if self._size > self._memory + self._memory // 4:
+        if self.size_from(self._first) > self._memory + self._memory // 4:
             self._drop(self._excess())
         self._wake()
+
+    def size_from(self, number: int) -> int:
+        """Bytes of the events from ``number`` on, as far as they are in memory."""
+        if number <= self._first or not self._ends:
+            return self._total - self._dropped
+        return self._total - self._ends[min(number, self.end) - self._first - 1]
 
     def slice(self, first: int, end: int) -> Page:
         """Events from ``first`` to before ``end``, as far as they are in memory."""
@@ -144,20 +152,19 @@ class Feed:
         near = await self._archive.seek(*had) if self._archive else None
         return 0 if near is None else near
 
+    @property
+    def _total(self) -> int:
+        return self._ends[-1] if self._ends else self._dropped
+
     def _excess(self) -> int:
-        """How many events have to go for the rest to fit."""
-        size, count = self._size, 0
-        for event in self._events[:-1]:
-            if size <= self._memory:
-                break
-            size -= _size(event)
-            count += 1
-        return count
+        """How many events have to go for the rest to fit; the newest one stays."""
+        count = bisect_left(self._ends, self._total - self._memory) + 1
+        return min(count, len(self._events) - 1)
 
     def _drop(self, count: int) -> None:
         if count > 0:
-            self._size -= sum(map(_size, self._events[:count]))
-            del self._events[:count]
+            self._dropped = self._ends[count - 1]
+            del self._events[:count], self._ends[:count]
             self._first += count
 
     def _wake(self) -> None:

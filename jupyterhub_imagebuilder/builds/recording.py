@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from jupyterhub_imagebuilder.builds.feed import Feed
+from jupyterhub_imagebuilder.builds.feed import MEMORY, Feed
 from jupyterhub_imagebuilder.builds.ports import Store
 from jupyterhub_imagebuilder.builds.record import BuildRecord, Page
 from jupyterhub_imagebuilder.errors import StoreUnavailable
@@ -16,17 +16,31 @@ log = logging.getLogger(__name__)
 
 #: Events that are handed over at once.
 _PAGE = 5000
+#: Bytes of events that wait for a page that is on its way.  What comes faster than the store takes
+#: it does not wait: it would leave the feed's memory before it is kept.
+_WAITING = MEMORY // 4
 
 
 class Shelf:
-    """The events of one build in the store, for its feed."""
+    """The events of one build in the store, or on their way there, for its feed."""
 
     def __init__(self, store: Store, build_id: str) -> None:
         self._store = store
         self._build_id = build_id
+        self._on_their_way: list[Page] = []
+
+    def put(self, record: BuildRecord, page: Page) -> asyncio.Future[None]:
+        """Hand a page to the store; it can be read from now on."""
+        taken = asyncio.ensure_future(self._store.append(record, page))
+        self._on_their_way.append(page)
+        taken.add_done_callback(lambda _: self._on_their_way.remove(page))
+        return taken
 
     async def page(self, number: int) -> Page | None:
         """What was said from event ``number`` on; None when the store cannot tell."""
+        for page in self._on_their_way:
+            if page.first <= number < page.end:
+                return page
         try:
             return await self._store.page(self._build_id, number)
         except StoreUnavailable as error:
@@ -45,25 +59,31 @@ class Shelf:
 class Recorder:
     """Hands a build's state and events to the store, in order.
 
-    One page is on its way at a time; what comes meanwhile is the next one.  A page ends where the
-    executor can follow on: the lines of a record are stored together or not at all, so that none
-    of them is told twice when the build is adopted.
+    One page is on its way at a time; what comes meanwhile is the next one, as long as that is not
+    much.  A page ends where the executor can follow on: the lines of a record are stored together
+    or not at all, so that none of them is told twice when the build is adopted.
 
     :param record: the build's state now.
     :param end: number behind the last event that the store has already.
     """
 
     def __init__(
-        self, store: Store, feed: Feed, record: Callable[[], BuildRecord], end: int = 0
+        self,
+        store: Store,
+        shelf: Shelf,
+        feed: Feed,
+        record: Callable[[], BuildRecord],
+        end: int = 0,
     ) -> None:
         self._store = store
+        self._shelf = shelf
         self._feed = feed
         self._record = record
         self._sent = end  # number behind the last event that was handed over
         self._whole = end  # number behind the last event at which a page may end
         self._mark: str | None = None
         self._in_record = False  # lines came behind the last mark
-        self._on_its_way = False
+        self._on_their_way = 0  # pages
         self.kept = end  #: number behind the last event that the store has taken
 
     def save(self) -> Awaitable[None]:
@@ -84,8 +104,8 @@ class Recorder:
         """Something else was added to the feed."""
         if not self._in_record:
             self._whole = self._feed.end
-        if not self._on_its_way and (page := self._next_page()) is not None:
-            self._on_its_way = True
+        while self._may_go() and (page := self._next_page()) is not None:
+            self._on_their_way += 1
             self._hand_over(page).add_done_callback(self._go_on)
 
     def finish(self, *, over: bool) -> None:
@@ -99,6 +119,9 @@ class Recorder:
         while (page := self._next_page()) is not None:
             self._hand_over(page)
 
+    def _may_go(self) -> bool:
+        return self._on_their_way == 0 or self._feed.size_from(self._sent) > _WAITING
+
     def _next_page(self) -> Page | None:
         # where memory was too small the page begins later: a hole, which reading shows
         first = max(self._sent, self._feed.first)
@@ -109,7 +132,7 @@ class Recorder:
         return replace(page, mark=self._mark) if page.end == self._whole else page
 
     def _hand_over(self, page: Page) -> asyncio.Future[None]:
-        taken = asyncio.ensure_future(self._store.append(self._record(), page))
+        taken = self._shelf.put(self._record(), page)
         taken.add_done_callback(lambda done: self._taken(page.end, done))
         return taken
 
@@ -118,6 +141,6 @@ class Recorder:
             self.kept = max(self.kept, end)
 
     def _go_on(self, done: asyncio.Future[None]) -> None:
-        self._on_its_way = False
+        self._on_their_way -= 1
         if not done.cancelled():
             self.news()

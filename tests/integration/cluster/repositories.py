@@ -63,13 +63,15 @@ def without_jupyter(env: ClusterEnv) -> str:
     return f"FROM {env.open_registry}/base:1\nCOPY Dockerfile /tmp/built-from\n"
 
 
-def hello(env: ClusterEnv) -> str:
+def hello(env: ClusterEnv, seconds: int = 0) -> str:
     """A Dockerfile that installs a package: some seconds.
 
     As root: what pip installs for the user goes into the home, which the volume covers.
+
+    :param seconds: for which the build waits behind that.
     """
-    unique = f"true {secrets.token_hex(4)}"  # new to every engine's cache
-    install = f"USER root\nRUN pip install --no-cache-dir cowsay && {unique}\nUSER jovyan\n"
+    last = f"sleep {seconds} && true {secrets.token_hex(4)}"  # new to every engine's cache
+    install = f"USER root\nRUN pip install --no-cache-dir cowsay && {last}\nUSER jovyan\n"
     return f"FROM {env.singleuser}\n{install}"
 
 

@@ -18,7 +18,8 @@ def hub(hub_factory, cluster_env):
 
 
 def test_from_the_form_to_jupyterlab(hub, page, new_repository, settled):
-    repository = new_repository(repositories.hello)
+    # the page goes on to the server when the build is over: somebody has to see it first
+    repository = new_repository(repositories.hello, seconds=5)
     person.log_in(page, hub, "ada")
     person.choose(page, hub, profiles.PROFILE, repository.url)
     person.screenshot(page, "form")

@@ -126,10 +126,12 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def pytest_configure(config: pytest.Config):
-    # a shell makes what it runs in the background deaf to Ctrl-C, and children inherit that: the
-    # hubs that the tests stop so would wait in vain for their services
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # a shell makes what it runs in the background deaf to Ctrl-C, and nohup to the terminal's end.
+    # Children inherit that: what the tests stop so would wait in vain for its own ones.  They do
+    # not inherit a handler, so that the suite itself may stay deaf.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
     config.stash[skipped_key] = []
     config.pluginmanager.register(SkipWatch(config.stash[skipped_key]))
     unknown = required() - MISSING.keys()

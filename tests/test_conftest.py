@@ -54,11 +54,12 @@ TIDY = "import asyncio\n\nasync def test_it(): asyncio.create_task(asyncio.sleep
 SLOW = "import time\n\ndef test_it(): time.sleep(9)\n"
 
 
-INTERRUPTED = (
-    "import subprocess, sys, signal\n\n"
+KILLED = (
+    "import signal, subprocess, sys\n\n"
     "def test_it():\n"
-    "    words = ['-c', 'import os, signal; os.kill(os.getpid(), signal.SIGINT)']\n"
-    "    assert subprocess.run([sys.executable, *words]).returncode == -signal.SIGINT\n"
+    "    for number in (signal.SIGINT, signal.SIGHUP):\n"
+    "        words = ['-c', f'import os; os.kill(os.getpid(), {number})']\n"
+    "        assert subprocess.run([sys.executable, *words]).returncode == -number\n"
 )
 
 
@@ -110,9 +111,10 @@ def test_a_slow_unit_test_fails(run, tmp_path):
     assert "Timeout" in output
 
 
-def test_children_hear_an_interrupt_although_the_suite_was_begun_in_the_background(run):
-    def as_a_shell_does():
+def test_children_hear_what_the_suite_itself_is_deaf_to(run):
+    def as_shell_and_nohup_do():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    code, output = run(INTERRUPTED, before=as_a_shell_does)
+    code, output = run(KILLED, before=as_shell_and_nohup_do)
     assert code == pytest.ExitCode.OK, output

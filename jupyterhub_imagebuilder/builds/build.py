@@ -103,9 +103,7 @@ class Build:
             first=end,
             phase=self._state() if kept and not self.over else None,
         )
-        self._recorder = (
-            Recorder(store, shelf, self._feed, self._record, end) if store and shelf else None
-        )
+        self._recorder = Recorder(shelf, self._feed, self._record, end) if shelf else None
         if kept is None:
             self._enter(self._state(), request.created)
         elif self.over:

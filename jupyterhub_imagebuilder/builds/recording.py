@@ -14,8 +14,6 @@ from jupyterhub_imagebuilder.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-#: Events that are handed over at once.
-_PAGE = 5000
 #: Bytes of events that wait for a page that is on its way.  What comes faster than the store takes
 #: it does not wait: it would leave the feed's memory before it is kept.
 _WAITING = MEMORY // 4
@@ -28,6 +26,10 @@ class Shelf:
         self._store = store
         self._build_id = build_id
         self._on_their_way: list[Page] = []
+
+    def save(self, record: BuildRecord) -> Awaitable[None]:
+        """Keep the build's state."""
+        return self._store.save(record)
 
     def put(self, record: BuildRecord, page: Page) -> asyncio.Future[None]:
         """Hand a page to the store; it can be read from now on."""
@@ -69,13 +71,11 @@ class Recorder:
 
     def __init__(
         self,
-        store: Store,
         shelf: Shelf,
         feed: Feed,
         record: Callable[[], BuildRecord],
         end: int = 0,
     ) -> None:
-        self._store = store
         self._shelf = shelf
         self._feed = feed
         self._record = record
@@ -88,7 +88,7 @@ class Recorder:
 
     def save(self) -> Awaitable[None]:
         """Keep the build's state; to be waited for where it must outlive this process."""
-        return self._store.save(self._record())
+        return self._shelf.save(self._record())
 
     def line(self) -> None:
         """A line was added to the feed; its mark is still to come."""
@@ -125,11 +125,12 @@ class Recorder:
     def _next_page(self) -> Page | None:
         # where memory was too small the page begins later: a hole, which reading shows
         first = max(self._sent, self._feed.first)
-        page = self._feed.slice(first, min(first + _PAGE, self._whole))
+        page = self._feed.slice(first, self._whole)
         self._sent = max(first, page.end)
         if not page.events:
             return None
-        return replace(page, mark=self._mark) if page.end == self._whole else page
+        # a page without its mark would be told again by who takes the build over behind it
+        return replace(page, mark=self._mark)
 
     def _hand_over(self, page: Page) -> asyncio.Future[None]:
         taken = self._shelf.put(self._record(), page)

@@ -141,7 +141,7 @@ class Visitor:
 
     def stop(self):
         """Stop the server, and wait until the hub would start it again."""
-        until(self._stopped, 60, self.hub.text)
+        until(self._stopped, 30, self.hub.text)
 
     def _stopped(self):
         token = self.session.cookies.get("_xsrf", path="/hub/")

@@ -43,7 +43,7 @@ class Log:
         self.store = SlowStore()
         shelf = Shelf(self.store, "one")
         self.feed = Feed(shelf)
-        self.recorder = Recorder(self.store, shelf, self.feed, lambda: "record")
+        self.recorder = Recorder(shelf, self.feed, lambda: "record")
         self.said = 0
 
     def say(self, count, size=100):
@@ -69,7 +69,7 @@ async def log():
     return Log()
 
 
-@pytest.mark.parametrize(("count", "size"), [(100_000, 10), (20_000, 1000), (50, 1_000_000)])
+@pytest.mark.parametrize(("count", "size"), [(100_000, 0), (20_000, 1000), (50, 1_000_000)])
 async def test_no_burst_is_too_fast(log, count, size):
     log.say(count, size)
 
@@ -79,7 +79,8 @@ async def test_no_burst_is_too_fast(log, count, size):
     assert pages[0].first == 0
     assert all(before.end == page.first for before, page in pairwise(pages))
     assert pages[-1].end == count
-    assert pages[-1].mark == str(count - 1)
+    # who takes the build over after any of them tells nothing twice
+    assert [page.mark for page in pages] == [str(page.end - 1) for page in pages]
     assert log.recorder.kept == count
     assert await log.read() == [*range(count)]
 

@@ -51,6 +51,17 @@ class Parts:
         """End a part as the kernel's out-of-memory killer would."""
         kill(self.pid(part))
 
+    def ask_anew(self) -> None:
+        """Have the cluster start pods at once again, after its API server was away.
+
+        Who watches and lost it waits before it asks again, for longer after each time: up to half
+        a minute and as much again by chance.  A new process asks when it starts.  No build may be
+        under way: a kubelet that ends breaks off what it is starting.
+        """
+        for part in ("scheduler", "controller-manager", "kubelet"):
+            self.kill(part)
+        self.up()
+
     def up(self) -> None:
         """Start what is not running; returns when all of it answers."""
         subprocess.run(

@@ -133,7 +133,8 @@ def test_a_build_pod_that_needs_more_memory_than_it_may(start_service, new_repos
 
 @pytest.mark.parametrize("how", [(), ("--force", "--grace-period=0")])
 def test_a_pod_that_somebody_deletes(service, new_repository, fault, build_pod, how):
-    url = new_repository(dockerfiles.ticking, seconds=4).url
+    # long enough that it is not pushed before somebody's request has reached the kubelet
+    url = new_repository(dockerfiles.ticking, seconds=10).url
     viewer = service.build(url)
     viewer.sees("TICK 3")
     build_pod.delete(*how)
@@ -144,7 +145,8 @@ def test_a_pod_that_somebody_deletes(service, new_repository, fault, build_pod, 
 
 
 def test_a_pod_that_is_evicted(service, new_repository, fault, build_pod):
-    url = new_repository(dockerfiles.ticking, seconds=4).url
+    # long enough that it is not pushed before somebody's request has reached the kubelet
+    url = new_repository(dockerfiles.ticking, seconds=10).url
     viewer = service.build(url)
     viewer.sees("TICK 3")
     build_pod.evict()

@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 #: Bytes of events that wait for a page that is on its way.  What comes faster than the store takes
 #: it does not wait: it would leave the feed's memory before it is kept.
 _WAITING = MEMORY // 4
+#: How often a store is asked that is too busy to answer; it takes some seconds each time.  A viewer
+#: waits rather than being told that lines are lost.
+_ATTEMPTS = 3
 
 
 class Shelf:
@@ -43,11 +46,12 @@ class Shelf:
         for page in self._on_their_way:
             if page.first <= number < page.end:
                 return page
-        try:
-            return await self._store.page(self._build_id, number)
-        except StoreUnavailable as error:
-            log.info("a log cannot be read back: %s", error.message)
-            return None
+        for attempt in range(_ATTEMPTS):
+            try:
+                return await self._store.page(self._build_id, number)
+            except StoreUnavailable as error:
+                log.info("a log cannot be read back (attempt %d): %s", attempt + 1, error.message)
+        return None
 
     async def seek(self, source: str, index: int) -> int | None:
         """Where a line is, about; None when the store cannot tell."""

@@ -35,6 +35,9 @@ _UPGRADE_PATIENCE = 600.0
 #: The hub's image has the first one.
 _DRIVERS = ("psycopg2", "psycopg")
 _WRITES = "imagebuilder_writes"
+#: Seconds between two transactions that write to a file of SQLite, at most.  Who wants to read
+#: looks each tenth of a second whether it may: one transaction behind the other lets nobody in.
+_BREATH = 0.15
 
 _LIBPQ: dict[str, Any] = {
     "application_name": "jupyterhub-imagebuilder",
@@ -102,6 +105,7 @@ class Database:
         self.sqlite = url.get_backend_name() == "sqlite"
         self.path = Path(url.database or "") if self.sqlite else None
         self._password_file = password_file
+        self._readers_turn = 0.0  # ends then, by the monotonic clock
         self._engine = self._sqlite(url) if self.sqlite else self._postgresql(url)
         event.listen(self._engine, "begin", self._begin)
 
@@ -118,7 +122,16 @@ class Database:
         :param upgrade: it changes the tables, which may take long.
         :raises StoreUnavailable: no answer, or not in time; it was done or was not.
         """
-        return self._run(work, _UPGRADE_PATIENCE if upgrade else PATIENCE, {_WRITES: True})
+        patience = _UPGRADE_PATIENCE if upgrade else PATIENCE
+        if not self.sqlite:
+            return self._run(work, patience, {_WRITES: True})
+        time.sleep(max(0.0, self._readers_turn - time.monotonic()))
+        begun = time.monotonic()
+        try:
+            return self._run(work, patience, {_WRITES: True})
+        finally:
+            ended = time.monotonic()
+            self._readers_turn = ended + min(_BREATH, (ended - begun) / 4)
 
     def make_file(self) -> None:
         """Make the file of SQLite where there is none, and its folder, for its owner alone.

@@ -89,6 +89,8 @@ class Form:
 
     def log_text(self):
         """All of the log, as the button for it copies it."""
-        self.page.get_by_role("button", name="Copy all").click()
-        expect(self.page.get_by_role("button", name=re.compile("Copied"))).to_be_visible()
+        # by role, a look goes through all elements of a long log, and the word stays for 2 seconds
+        tools = self.page.locator(".ib-log-tools")
+        tools.get_by_role("button", name="Copy all").click()
+        expect(tools.get_by_role("button", name="Copied")).to_be_visible()
         return self.page.evaluate("navigator.clipboard.readText()")

@@ -10,6 +10,7 @@ from jupyterhub_imagebuilder.builds.events import Gap, LogLine, PhaseChanged
 from jupyterhub_imagebuilder.builds.feed import MEMORY, Feed
 from jupyterhub_imagebuilder.builds.phases import Phase
 from jupyterhub_imagebuilder.builds.recording import Recorder, Shelf
+from jupyterhub_imagebuilder.errors import StoreUnavailable
 
 BUILT = PhaseChanged(Phase.BUILT, "The image is built")
 
@@ -20,6 +21,7 @@ class SlowStore:
     def __init__(self):
         self.waiting = []
         self.kept = []
+        self.busy = 0  # how often it will not answer
 
     def append(self, record, page):
         assert record == "record"
@@ -35,6 +37,9 @@ class SlowStore:
 
     async def page(self, build_id, number):
         assert build_id == "one"
+        if self.busy:
+            self.busy -= 1
+            raise StoreUnavailable("The database's file is locked.")
         return next((page for page in self.kept if number < page.end), None)
 
 
@@ -110,6 +115,25 @@ async def test_a_page_that_cannot_be_kept_is_shown_as_missing(log):
 
     assert isinstance(shown[0], Gap)
     assert shown[1:] == [*range(lost.end, 40_000)]
+
+
+async def test_a_store_that_is_busy_for_a_while_is_asked_again(log):
+    log.say(40_000)
+    await log.store.take()
+    log.store.busy = 2
+
+    assert await log.read() == [*range(40_000)]
+
+
+async def test_a_store_that_does_not_answer_holds_no_viewer_up_for_ever(log):
+    log.say(40_000)
+    await log.store.take()
+    log.store.busy = 3
+
+    shown = await log.read()
+
+    assert isinstance(shown[0], Gap)
+    assert shown[1:] == [*range(log.feed.first, 40_000)]
 
 
 async def test_the_end_hands_over_what_is_left(log):

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import importlib.util
 import stat
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
 
 from jupyterhub_imagebuilder.configuration import ConfigurationError
 from jupyterhub_imagebuilder.errors import StoreUnavailable
+from jupyterhub_imagebuilder.store import database as module
 from jupyterhub_imagebuilder.store.database import Database, parse_url, sentence
 
 
@@ -124,3 +126,56 @@ def test_a_server_that_does_not_listen_is_a_sentence_without_its_name():
 )
 def test_what_databases_say_becomes_a_sentence(said, meaning):
     assert meaning in sentence(RuntimeError(said))
+
+
+class Time:
+    """Passes when somebody sleeps, or says so."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.mark.parametrize(("lasted", "pause"), [(0.004, 0.001), (0.4, 0.1), (4.0, 0.15)])
+def test_readers_of_a_file_have_a_turn_between_two_long_writes(
+    tmp_path, monkeypatch, lasted, pause
+):
+    time = Time()
+    monkeypatch.setattr(module, "time", time)
+    database = Database(parse_url(f"sqlite:///{tmp_path}/builds.sqlite"))
+    begun = []
+
+    def work(connection):
+        begun.append(time.now)
+        time.now += lasted
+
+    for _ in range(3):
+        database.write(work)
+    time.now += 60
+    database.write(work)
+
+    gaps = [later - earlier - lasted for earlier, later in pairwise(begun)]
+    assert gaps == pytest.approx([pause, pause, 60])
+    database.close()
+
+
+def test_a_write_that_fails_leaves_its_turn_to_readers_too(tmp_path, monkeypatch):
+    time = Time()
+    monkeypatch.setattr(module, "time", time)
+    database = Database(parse_url(f"sqlite:///{tmp_path}/builds.sqlite"))
+
+    def work(connection):
+        time.now += 4
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        database.write(work)
+    before = time.now
+    database.write(lambda connection: None)
+    assert time.now == pytest.approx(before + 0.15)
+    database.close()

@@ -36,7 +36,8 @@ def plan(connection, question):
 
 
 async def test_the_builds_of_a_repository_are_found_by_an_index(place):
-    await place.open()
+    store = await place.open()
+    assert await store.newest(1) == []  # it has made its tables
     database = Database(parse_url(place.url), Path(place.password_file or "/dev/null"))
     rest = {"said": 0, "is_over": True, "next_event": 0, "is_packed": True}
     rows = [codec.columns(of(url(number), number)) | rest for number in range(BUILDS)]

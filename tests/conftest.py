@@ -150,7 +150,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]):
 
 
 def need(name: str):
-    """Skip the test where the thing is absent; where the run must not do without, fail it."""
+    """Skip the test where the thing is absent; where the run must not do without, fail it.
+
+    The reason is a sentence of :data:`MISSING`'s.
+    """
     reason = MISSING[name]()
     if reason and name in required():
         pytest.fail(f"required, but {reason}", pytrace=False)

@@ -127,7 +127,8 @@ class ForgeProvider(GitHostProvider):
         login = self._login_with(token, address)
         return CloneLogin(str(address), login.user, login.password, self.ca_file)
 
-    # Each kind of forge has its own; traitlets' metaclass leaves no room for abc's.
+    # Each kind of forge has its own of the next four, and all of them have one; traitlets'
+    # metaclass leaves no room for abc's, which would say so.
 
     def _hosts(self) -> Sequence[str]:
         """Hosts, with a port where it is not 443, in lower case."""
@@ -139,6 +140,10 @@ class ForgeProvider(GitHostProvider):
 
     def _spec(self, host: str, project: tuple[str, ...], ref: str) -> RepoSpec:
         """A repository and a ref in the forge's own form."""
+        raise NotImplementedError
+
+    async def _by_api(self, repository: str, ref: str) -> Found | None:
+        """Ask the API which commit the ref means; None when it knows none."""
         raise NotImplementedError
 
     def _host_of(self, address: Address) -> str | None:
@@ -154,10 +159,6 @@ class ForgeProvider(GitHostProvider):
         if found is None:
             raise missing(ref, repository, {})
         return found
-
-    async def _by_api(self, repository: str, ref: str) -> Found | None:
-        """Ask the API which commit the ref means; None when it knows none."""
-        raise NotImplementedError
 
     def _api_at(self, base: str) -> HostApi:
         if base not in self._clients:

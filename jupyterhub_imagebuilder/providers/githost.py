@@ -74,7 +74,8 @@ class GitHostProvider(HostProvider):
         return await self._ask(repository, lambda remote: remote.listing())
 
     async def _find(self, repository: str, ref: str) -> Found:
-        """Which commit a branch, a tag or the first digits of a commit mean; each kind its own."""
+        """Which commit a branch, a tag or the first digits of a commit mean."""
+        # each kind has its own; traitlets' metaclass leaves no room for abc's, which would say so
         raise NotImplementedError
 
     async def _by_git(self, repository: str, ref: str) -> Found | None:

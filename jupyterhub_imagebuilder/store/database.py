@@ -123,15 +123,14 @@ class Database:
         :raises StoreUnavailable: no answer, or not in time; it was done or was not.
         """
         patience = _UPGRADE_PATIENCE if upgrade else PATIENCE
-        if not self.sqlite:
-            return self._run(work, patience, {_WRITES: True})
         time.sleep(max(0.0, self._readers_turn - time.monotonic()))
         begun = time.monotonic()
         try:
             return self._run(work, patience, {_WRITES: True})
         finally:
-            ended = time.monotonic()
-            self._readers_turn = ended + min(_BREATH, (ended - begun) / 4)
+            if self.sqlite:
+                ended = time.monotonic()
+                self._readers_turn = ended + min(_BREATH, (ended - begun) / 4)
 
     def make_file(self) -> None:
         """Make the file of SQLite where there is none, and its folder, for its owner alone.

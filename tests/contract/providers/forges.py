@@ -12,6 +12,7 @@ Their answers have the form of the hosts' public documentation:
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -22,7 +23,7 @@ DATE = "2026-11-21T09:00:00Z"
 MESSAGE = "Fix the plot\n\nMore of it."
 
 
-class Forge:
+class Forge(ABC):
     """Finds commits as the hosts do; can be told to answer otherwise."""
 
     def __init__(self, sample: Sample) -> None:
@@ -40,9 +41,9 @@ class Forge:
             return web.json_response({"message": "Not Found"}, status=404)
         return self.respond(request)
 
+    @abstractmethod
     def respond(self, request: web.Request) -> web.Response:
         """As this kind of forge does."""
-        raise NotImplementedError
 
     def find(self, ref: str) -> str | None:
         known = {*self.sample.commits.values(), self.sample.old, self.sample.request}

@@ -83,6 +83,7 @@ def client_js(tmp_path_factory):
         command, cwd=folder, capture_output=True, text=True, check=False, timeout=90
     )
     if done.returncode:
+        # a machine without a network; this, too, fails a run that requires something
         pytest.skip(f"{CLIENT} cannot be installed: {done.stderr.strip()[-200:]}")
     return folder / "node_modules/@jupyterhub/binderhub-client/lib/client.js"
 

@@ -58,6 +58,7 @@ class Parts:
         a minute and as much again by chance.  A new process asks when it starts.  No build may be
         under way: a kubelet that ends breaks off what it is starting.
         """
+        self.up()  # what is not running cannot be killed
         for part in ("scheduler", "controller-manager", "kubelet"):
             self.kill(part)
         self.up()

@@ -47,7 +47,6 @@ def test_the_api_server_is_down_when_a_build_is_asked_for(
     failure = fault.fails(viewer, within=PROMPT)
     assert failure.reason == "executor-lost"
     assert failure.message.startswith("Kubernetes does not answer")
-    broken_part.up()
     broken_part.ask_anew()
     fault.builds_now(url, viewer)
 
